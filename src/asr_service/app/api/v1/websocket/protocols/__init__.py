@@ -1,0 +1,1 @@
+"""Wire protocols, one codec each: pure, without I/O."""

@@ -1,0 +1,103 @@
+"""The port of the wire protocols: frames in, messages out; events in, frames out.
+
+A codec is pure: no I/O, no clock, no await. It holds the state of one connection and can be replayed from a file. What
+a connection says is a series of exchanges, each ``StartSession AudioData* EndInput``; most protocols have one exchange
+per connection, FunASR's may have several.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias
+
+from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.ports.recognizer import RecognizerCapabilities
+from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.audio_metadata import AudioFormat
+from asr_service.shared.errors import AsrError, InvalidRequest
+
+Frame: TypeAlias = str | bytes
+"""A WebSocket message: text or binary."""
+
+
+class MalformedMessage(InvalidRequest):
+    """A frame that the protocol does not know. The session goes on; the frame is answered with an error and dropped."""
+
+    code = "malformed_message"
+
+
+@dataclass(frozen=True, slots=True)
+class StartSession:
+    """Opens a session; the first message of an exchange."""
+
+    config: SessionConfig
+    audio_format: AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class AudioData:
+    """Bytes of the declared format, cut anywhere."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """Other recognition options, from the next utterance on."""
+
+    options: RecognitionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ForceEndpoint:
+    """Ends the open utterance now; audio may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndInput:
+    """No more audio in this exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Frames to send back at once; the session is not concerned."""
+
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A frame that was not understood: report the error, and go on."""
+
+    error: AsrError
+
+
+ClientMessage: TypeAlias = StartSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse
+
+
+class Codec(Protocol):
+    """One connection's protocol.
+
+    Attributes:
+        name: As it is shown in logs and metrics.
+        reusable: Whether a new exchange may follow on the same connection; otherwise it is closed after the first.
+    """
+
+    name: ClassVar[str]
+    reusable: ClassVar[bool]
+
+    def decode(self, frame: Frame) -> list[ClientMessage]:
+        """What the client means by a frame. Never raises: what is not understood becomes ``Refuse``."""
+        ...
+
+    def encode(self, event: SessionEvent) -> list[Frame]:
+        """The frames that tell the client of an event; none, if the protocol has no words for it."""
+        ...
+
+    def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
+        """The frames that report an error; ``fatal``: the session is over and the connection will be closed."""
+        ...
+
+
+class CodecFactory(Protocol):
+    """Makes the codec of a new connection; ``capabilities`` are those of the recognizer behind it."""
+
+    def __call__(self, capabilities: RecognizerCapabilities) -> Codec: ...

@@ -1,0 +1,1 @@
+"""Things with an identity and a life."""

@@ -1,0 +1,368 @@
+"""One stream of audio, from its first sample to its last final."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from asr_service.domain.entities.utterance import Failure, Utterance
+from asr_service.domain.events.recognition_events import (
+    PartialRecognized,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceFailed,
+    UtteranceFinalized,
+)
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
+from asr_service.domain.ports.voice_activity import WINDOW_BYTES, WINDOW_SAMPLES
+from asr_service.domain.services.segmenter import (
+    Segmenter,
+    SegmenterEvent,
+    SpeechBegan,
+    SpeechFinished,
+    SpeechPaused,
+    SpeechResumed,
+)
+from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SampleSpan, samples_from_ms
+from asr_service.domain.value_objects.caller import Caller
+from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
+from asr_service.shared.errors import AsrError
+
+
+class IllegalTransition(AsrError):
+    """An input that the session's state does not allow, for example audio after the end of input."""
+
+    code = "illegal_transition"
+
+
+class AudioSession:
+    """The aggregate of a live stream: a state machine without clock and without await.
+
+    Inputs change it, outputs are collected: after every input the owner takes events, requests and withdrawn requests.
+    One task owns a session and makes all calls. What comes out, but for partials, does not depend on how the audio was
+    cut into packets, nor on the order in which the recognizer answers.
+
+    ``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled | deadline-> CLOSED``, ``abort`` from anywhere.
+    """
+
+    def __init__(
+        self, session_id: str, caller: Caller, config: SessionConfig, *, new_request_id: Callable[[], str]
+    ) -> None:
+        self.session_id = session_id
+        self.caller = caller
+        self.config = config
+        self.status = SessionStatus.OPENING
+        self._new_request_id = new_request_id
+        self._now_s = 0.0
+        self._deadline_s: float | None = None
+        self._segmenter = Segmenter(config.endpointing)
+        self._pcm = bytearray()  # canonical audio from sample _pcm_start on
+        self._pcm_start = 0
+        self._received = 0
+        self._given = 0  # samples handed out for voice activity, padding of the last window included
+        self._utterances: list[Utterance] = []  # those whose final has not left, in order; the last may be open
+        self._utterance_count = 0
+        self._events: list[SessionEvent] = []
+        self._requests: list[RecognitionRequest] = []
+        self._withdrawn: list[str] = []
+
+    # --- outputs
+
+    def take_events(self) -> list[SessionEvent]:
+        """What happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def take_requests(self) -> list[RecognitionRequest]:
+        """What to recognize; each must be answered by ``recognized`` or ``recognition_failed`` unless withdrawn."""
+        requests, self._requests = self._requests, []
+        return requests
+
+    def take_withdrawn(self) -> list[str]:
+        """Requests whose answer is of no use any more; a late answer to one is ignored."""
+        withdrawn, self._withdrawn = self._withdrawn, []
+        return withdrawn
+
+    def take_windows(self) -> bytes:
+        """The audio in which speech has not been looked for yet: whole windows, zero-padded at the end of the input.
+
+        The answer is due by ``voice_observed`` before the next call.
+        """
+        available = self._received - self._given
+        whole = available - available % WINDOW_SAMPLES
+        offset = (self._given - self._pcm_start) * BYTES_PER_SAMPLE
+        windows = bytes(self._pcm[offset : offset + whole * BYTES_PER_SAMPLE])
+        if self.status is SessionStatus.DRAINING and available > whole:
+            rest = bytes(self._pcm[offset + len(windows) :])
+            windows += rest.ljust(WINDOW_BYTES, b"\0")
+        self._given += len(windows) // BYTES_PER_SAMPLE
+        return windows
+
+    @property
+    def owed_finals(self) -> int:
+        """Utterances that ended and have no outcome yet; the owner stops reading audio when they are too many."""
+        return sum(1 for utterance in self._utterances if utterance.span is not None and utterance.outcome is None)
+
+    # --- inputs
+
+    def open(self, now_s: float) -> None:
+        """Begins to listen."""
+        self._expect(SessionStatus.OPENING)
+        self._now_s = now_s
+        self.status = SessionStatus.LISTENING
+        self._emit(SessionStarted(session_id=self.session_id, at_s=now_s, caller=self.caller, config=self.config))
+
+    def audio_received(self, pcm: bytes) -> None:
+        """Takes canonical audio: whole samples, any number of them."""
+        self._expect(SessionStatus.LISTENING)
+        self._pcm += pcm
+        self._received += len(pcm) // BYTES_PER_SAMPLE
+
+    def voice_observed(self, probabilities: Sequence[float]) -> None:
+        """Takes the speech probabilities of the windows that were taken last, in order."""
+        for probability in probabilities:
+            for event in self._segmenter.observe(probability):
+                self._apply(event)
+        self._request_partial()
+        self._forget_audio()
+        self._finish_if_heard_out()
+
+    def options_changed(self, options: RecognitionOptions) -> None:
+        """Applies other options from the next request on."""
+        self.config = replace(self.config, options=options)
+
+    def endpoint_forced(self) -> None:
+        """Ends the open utterance, if there is one, at what has been heard so far."""
+        self._expect(SessionStatus.LISTENING)
+        for event in self._segmenter.force_endpoint():
+            self._apply(event)
+
+    def recognized(self, request_id: str, hypothesis: Hypothesis) -> None:
+        """Takes the answer to a request, its positions counted from the start of the request's audio."""
+        for utterance in self._utterances:
+            if utterance.partial_request == request_id:
+                utterance.partial_request = None
+                self._show(utterance, hypothesis, utterance.partial_position)
+            elif utterance.final_request == request_id:
+                self._settle(utterance, hypothesis.shifted(utterance.start))
+                break
+        self._finish_if_heard_out()
+
+    def recognition_failed(self, request_id: str, code: str, message: str) -> None:
+        """Takes the news that a request will not be answered. A failed partial is no loss; a failed final is reported."""
+        for utterance in self._utterances:
+            if utterance.partial_request == request_id:
+                utterance.partial_request = None
+            elif utterance.final_request == request_id:
+                if utterance.span is None:
+                    utterance.forget_speculation()  # the real final will be asked for at the endpoint
+                else:
+                    self._settle(utterance, Failure(code, message))
+                break
+        self._finish_if_heard_out()
+
+    def end_input(self, deadline_s: float | None = None) -> None:
+        """No more audio will come; what is owed by ``deadline_s`` will be reported as failed then."""
+        self._expect(SessionStatus.LISTENING)
+        self.status = SessionStatus.DRAINING
+        self._deadline_s = deadline_s
+        self._finish_if_heard_out()
+
+    def time_passed(self, now_s: float) -> None:
+        """Tells the time; past the drain deadline the session gives up what is still owed."""
+        self._now_s = now_s
+        if self.status is SessionStatus.DRAINING and self._deadline_s is not None and now_s >= self._deadline_s:
+            self._give_up("timed_out", "The final did not come before the drain deadline.", EndReason.TIMED_OUT)
+
+    def abort(self, reason: EndReason) -> None:
+        """Ends the session at once; what is owed is withdrawn. Harmless on a closed session."""
+        if self.status is not SessionStatus.CLOSED:
+            for utterance in self._utterances:
+                self._withdraw(utterance)
+            self._close(reason)
+
+    # --- the life of an utterance
+
+    def _apply(self, event: SegmenterEvent) -> None:
+        match event:
+            case SpeechBegan(start):
+                self._begin_utterance(start)
+            case SpeechPaused(span):
+                self._request_final(self._utterances[-1], self._received_part(span))
+            case SpeechResumed():
+                self._withdrawn += filter(None, [self._utterances[-1].forget_speculation()])
+            case SpeechFinished(span, forced):
+                self._end_utterance(self._utterances[-1], self._received_part(span), forced)
+
+    def _begin_utterance(self, start: int) -> None:
+        index = self._utterance_count
+        self._utterance_count += 1
+        self._utterances.append(Utterance(index, start, partial_position=start))
+        self._emit(SpeechStarted(session_id=self.session_id, at_s=self._now_s, utterance=index, start=start))
+
+    def _end_utterance(self, utterance: Utterance, span: SampleSpan, forced: bool) -> None:
+        utterance.span = span
+        utterance.endpoint_at_s = self._now_s
+        self._emit(
+            SpeechEnded(
+                session_id=self.session_id, at_s=self._now_s, utterance=utterance.index, span=span, forced=forced
+            )
+        )
+        if utterance.partial_request is not None:
+            self._withdrawn.append(utterance.partial_request)
+            utterance.partial_request = None
+        if utterance.final_span != span:
+            self._withdrawn += filter(None, [utterance.forget_speculation()])
+            self._request_final(utterance, span)
+        self._release_finals()
+
+    def _settle(self, utterance: Utterance, outcome: Hypothesis | Failure) -> None:
+        utterance.final_request = None
+        utterance.outcome = outcome
+        if utterance.span is None and isinstance(outcome, Hypothesis) and utterance.final_span is not None:
+            self._show(utterance, outcome, utterance.final_span.end)
+        self._release_finals()
+
+    def _show(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
+        shown = utterance.show(hypothesis.text) if self.config.partials.enabled else None
+        if shown is not None:
+            self._emit(
+                PartialRecognized(
+                    session_id=self.session_id,
+                    at_s=self._now_s,
+                    utterance=utterance.index,
+                    revision=utterance.revision,
+                    span=SampleSpan(utterance.start, end),
+                    stable=shown.stable,
+                    volatile=shown.volatile,
+                    language=hypothesis.language,
+                )
+            )
+
+    def _release_finals(self) -> None:
+        """Lets out the outcomes at the head of the line: in the order of the utterances, whatever the order of answers."""
+        while self._utterances and self._utterances[0].settled:
+            self._emit(self._outcome_event(self._utterances.pop(0)))
+
+    def _outcome_event(self, utterance: Utterance) -> SessionEvent:
+        assert utterance.span is not None
+        if isinstance(utterance.outcome, Hypothesis):
+            return UtteranceFinalized(
+                session_id=self.session_id,
+                at_s=self._now_s,
+                utterance=utterance.index,
+                span=utterance.span,
+                hypothesis=utterance.outcome,
+                endpoint_at_s=utterance.endpoint_at_s,
+            )
+        assert utterance.outcome is not None
+        return UtteranceFailed(
+            session_id=self.session_id,
+            at_s=self._now_s,
+            utterance=utterance.index,
+            span=utterance.span,
+            code=utterance.outcome.code,
+            message=utterance.outcome.message,
+        )
+
+    # --- requests
+
+    def _request_partial(self) -> None:
+        """Asks for the text so far, if it is time, and if no earlier answer is still owed: partials are perishable."""
+        policy = self.config.partials
+        if not policy.enabled or not self._segmenter.speaking or self._segmenter.paused:
+            return
+        utterance, heard = self._utterances[-1], self._heard
+        if utterance.partial_request is None and heard - utterance.partial_position >= samples_from_ms(
+            policy.interval_ms
+        ):
+            utterance.partial_position = heard
+            utterance.partial_request = self._request(
+                utterance, RecognitionKind.PARTIAL, SampleSpan(utterance.start, heard), utterance.stabilizer.stable
+            )
+
+    def _request_final(self, utterance: Utterance, span: SampleSpan) -> None:
+        utterance.final_span = span
+        utterance.final_request = self._request(utterance, RecognitionKind.FINAL, span, "")
+
+    def _request(self, utterance: Utterance, kind: RecognitionKind, span: SampleSpan, settled_text: str) -> str:
+        first = (span.start - self._pcm_start) * BYTES_PER_SAMPLE
+        request = RecognitionRequest(
+            request_id=self._new_request_id(),
+            session_id=self.session_id,
+            tenant=self.caller.tenant,
+            utterance=utterance.index,
+            kind=kind,
+            span=span,
+            pcm=bytes(self._pcm[first : first + len(span) * BYTES_PER_SAMPLE]),
+            options=self.config.options,
+            settled_text=settled_text,
+        )
+        self._requests.append(request)
+        return request.request_id
+
+    def _withdraw(self, utterance: Utterance) -> None:
+        self._withdrawn += filter(None, [utterance.partial_request, utterance.final_request])
+        utterance.partial_request = utterance.final_request = None
+
+    # --- the end
+
+    @property
+    def _heard(self) -> int:
+        """Samples in which speech has been looked for, without the padding of the last window."""
+        return min(self._segmenter.position, self._received)
+
+    def _received_part(self, span: SampleSpan) -> SampleSpan:
+        """The span without the zeros that pad the last window."""
+        return SampleSpan(span.start, min(span.end, self._received))
+
+    def _finish_if_heard_out(self) -> None:
+        """Closes the session when the input has ended, all of it has been listened to, and nothing is owed."""
+        if self.status is not SessionStatus.DRAINING or self._segmenter.position < self._received:
+            return
+        for event in self._segmenter.finish(self._received):
+            self._apply(event)
+        if not self._utterances and self.status is SessionStatus.DRAINING:
+            self._close(EndReason.COMPLETED)
+
+    def _give_up(self, code: str, message: str, reason: EndReason) -> None:
+        for utterance in self._utterances:
+            self._withdraw(utterance)
+            if utterance.span is None:
+                utterance.span = SampleSpan(utterance.start, max(utterance.start, self._heard))
+                utterance.outcome = None
+            if utterance.outcome is None:
+                utterance.outcome = Failure(code, message)
+            self._emit(self._outcome_event(utterance))
+        self._utterances.clear()
+        self._close(reason)
+
+    def _close(self, reason: EndReason) -> None:
+        self.status = SessionStatus.CLOSED
+        self._emit(
+            SessionEnded(
+                session_id=self.session_id,
+                at_s=self._now_s,
+                reason=reason,
+                received_samples=self._received,
+                decoded_samples=self._heard,
+                finalized_samples=self._utterances[0].start if self._utterances else self._heard,
+            )
+        )
+        self._utterances.clear()
+        self._pcm.clear()
+
+    def _forget_audio(self) -> None:
+        """Frees what no utterance can need any more."""
+        keep_from = min(self._segmenter.retained_from, self._heard)
+        if keep_from > self._pcm_start:
+            del self._pcm[: (keep_from - self._pcm_start) * BYTES_PER_SAMPLE]
+            self._pcm_start = keep_from
+
+    def _emit(self, event: SessionEvent) -> None:
+        self._events.append(event)
+
+    def _expect(self, status: SessionStatus) -> None:
+        if self.status is not status:
+            raise IllegalTransition(f"The session is {self.status}; this needs it {status}.")

@@ -1,0 +1,65 @@
+"""One stretch of speech on its way to its final text."""
+
+from dataclasses import dataclass, field
+
+from asr_service.domain.services.stabilizer import Agreement, Stabilizer
+from asr_service.domain.value_objects.audio_metadata import SampleSpan
+from asr_service.domain.value_objects.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an utterance stays without text."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Lives from the start of speech until its final has left the session.
+
+    Attributes:
+        index: Position among the utterances of the session, from 0.
+        start: First sample.
+        span: Set at the endpoint.
+        endpoint_at_s: When the endpoint was found.
+        partial_position: Where the audio of the last requested partial ended.
+        partial_request: The partial that is being recognized, if any.
+        final_request: The final that is being recognized, if any; before the endpoint it is speculative.
+        final_span: What the final was, or is being, made from.
+        outcome: The recognized text, or why there is none; speculative before the endpoint.
+    """
+
+    index: int
+    start: int
+    partial_position: int
+    span: SampleSpan | None = None
+    endpoint_at_s: float = 0.0
+    partial_request: str | None = None
+    final_request: str | None = None
+    final_span: SampleSpan | None = None
+    outcome: Hypothesis | Failure | None = None
+    revision: int = 0
+    stabilizer: Stabilizer = field(default_factory=Stabilizer)
+    _shown: Agreement | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the endpoint is found and the outcome is known, so that it can leave."""
+        return self.span is not None and self.outcome is not None
+
+    def show(self, text: str) -> Agreement | None:
+        """Takes a hypothesis for the text so far; returns what to show, ``None`` if that has not changed."""
+        agreement = self.stabilizer.observe(text)
+        if agreement == self._shown or not (agreement.stable or agreement.volatile):
+            return None
+        self._shown = agreement
+        self.revision += 1
+        return agreement
+
+    def forget_speculation(self) -> str | None:
+        """Drops a final that was begun in a pause that ended nothing; returns its request, if it is still on its way."""
+        request, self.final_request = self.final_request, None
+        self.final_span = self.outcome = None
+        return request

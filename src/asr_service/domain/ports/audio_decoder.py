@@ -1,0 +1,65 @@
+"""From whatever a client sends to canonical audio: 16 kHz mono s16le."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+from asr_service.domain.value_objects.audio_metadata import AudioFormat
+from asr_service.shared.errors import InvalidRequest
+
+
+class AudioNotDecodable(InvalidRequest):
+    """The bytes are no audio that the service can read, or they are damaged."""
+
+    code = "audio_not_decodable"
+
+
+class EmptyAudio(InvalidRequest):
+    """There is no audio in the input."""
+
+    code = "empty_audio"
+
+
+class AudioTooLong(InvalidRequest):
+    """The recording is longer, or larger, than the service is set to accept."""
+
+    code = "audio_too_long"
+
+
+class AudioStreamDecoder(Protocol):
+    """Decodes one live stream. The output does not depend on how the input is cut."""
+
+    async def feed(self, data: bytes) -> bytes:
+        """Takes the next bytes, any number of them; returns the canonical audio that is complete by now.
+
+        Raises:
+            AudioNotDecodable: The bytes cannot be audio of the declared format.
+            AudioTooLong: A container has grown over the limit.
+        """
+        ...
+
+    async def flush(self) -> bytes:
+        """Ends the input and returns what is left; a container that can only be read as a whole is decoded here.
+
+        Raises:
+            AudioNotDecodable: As for ``feed``.
+        """
+        ...
+
+
+class AudioDecoder(Protocol):
+    """Makes decoders for streams, and reads files."""
+
+    def open_stream(self, audio_format: AudioFormat) -> AudioStreamDecoder:
+        """A decoder for one stream. A WAV header at the start of raw PCM is understood, and wins over the format."""
+        ...
+
+    def decode_file(self, path: Path) -> AsyncIterator[bytes]:
+        """Reads a recording of any common container in blocks of a few seconds, so that memory does not grow with it.
+
+        Raises (while iterating):
+            EmptyAudio: The file has no bytes, or no audio in it.
+            AudioNotDecodable: It is no audio, or damaged before the first sample; audio before a later damage counts.
+            AudioTooLong: It is longer than the limit.
+        """
+        ...

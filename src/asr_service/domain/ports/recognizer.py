@@ -1,0 +1,109 @@
+"""Speech in, hypothesis out: the port that every engine stands behind."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from asr_service.domain.value_objects.asr_config import RecognitionOptions
+from asr_service.domain.value_objects.audio_metadata import SampleSpan
+from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.shared.errors import AsrError
+
+
+class RecognitionFailed(AsrError):
+    """The engine could not process this piece of audio, for instance because its process died on it twice."""
+
+    code = "recognition_failed"
+
+
+class RecognizerUnavailable(AsrError):
+    """No engine is ready: it is starting, restarting, or shut down."""
+
+    code = "recognizer_unavailable"
+
+
+class RecognizerOverloaded(AsrError):
+    """The bounded queue in front of the engine is full."""
+
+    code = "overloaded"
+
+
+class RecognitionKind(StrEnum):
+    """Finals are owed; partials are perishable."""
+
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerCapabilities:
+    """What an engine can do, as data. What it cannot do is refused or reported, never ignored.
+
+    Attributes:
+        engine: Name of the engine, for example ``faster-whisper``.
+        model: Name of the model, for example ``whisper-base``.
+        languages: Codes it recognizes.
+        word_times: Whether it aligns words with audio.
+        hotwords: Whether hotwords have an effect.
+        prompt: Whether a prompt has an effect.
+        translation: Whether it can translate speech into English.
+        max_seconds: Longest audio of one request.
+    """
+
+    engine: str
+    model: str
+    languages: frozenset[str]
+    word_times: bool
+    hotwords: bool
+    prompt: bool
+    translation: bool
+    max_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionRequest:
+    """A piece of one utterance, to be turned into text.
+
+    Attributes:
+        request_id: Unique within the process; the answer is matched by it.
+        session_id: Whose it is; of several waiting partials of one session only the newest matters.
+        tenant: For fairness between tenants.
+        utterance: Index of the utterance in its session, from 0.
+        kind: Partial or final.
+        span: Where the audio lies in the stream.
+        pcm: The audio itself, canonical, ``2 * len(span)`` bytes.
+        options: What the client asked for.
+        settled_text: Start of the utterance that is already agreed on; an engine may go on from it.
+    """
+
+    request_id: str
+    session_id: str
+    tenant: str
+    utterance: int
+    kind: RecognitionKind
+    span: SampleSpan
+    pcm: bytes
+    options: RecognitionOptions
+    settled_text: str = ""
+
+
+class Recognizer(Protocol):
+    """Turns requests into hypotheses. Weights are shared; nothing of one request shows in another."""
+
+    @property
+    def capabilities(self) -> RecognizerCapabilities: ...
+
+    async def recognize(self, request: RecognitionRequest) -> Hypothesis:
+        """Recognizes one request; calls may overlap, and answers come in any order.
+
+        Cancelling the call withdraws a request that has not begun.
+
+        Returns:
+            The hypothesis, its positions counted from the start of ``request.pcm``.
+
+        Raises:
+            RecognitionFailed: This audio cannot be processed; others can.
+            RecognizerUnavailable: No engine is ready.
+            RecognizerOverloaded: The queue is full.
+        """
+        ...

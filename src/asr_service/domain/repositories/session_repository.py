@@ -1,0 +1,13 @@
+"""The write side of sessions."""
+
+from typing import Protocol
+
+from asr_service.domain.entities.session_record import SessionRecord
+
+
+class SessionRepository(Protocol):
+    """Keeps what is known of sessions."""
+
+    async def save(self, record: SessionRecord) -> None:
+        """Inserts the record, or replaces the one with the same ``session_id``."""
+        ...

@@ -1,0 +1,1 @@
+"""Decisions that belong to no single entity."""

@@ -1,0 +1,187 @@
+"""Where utterances begin and end, from one speech probability per window.
+
+The hysteresis is that of Silero's ``VADIterator`` (snakers4/silero-vad, ``utils_vad.py``): speech from ``threshold``,
+silence below ``threshold - 0.15``, in between nothing changes. What differs: every transition is returned as an event
+with its sample position, so that two of them inside one network packet are both seen; a pause is reported before it is
+long enough to end the utterance, so that the final can be begun early; and long speech is cut where it is quietest.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy
+from asr_service.domain.value_objects.audio_metadata import SampleSpan, samples_from_ms
+
+HYSTERESIS = 0.15
+TAIL_MS = 200  # kept after the last speech window: final consonants fade below the threshold before they end
+CANDIDATE_GAP_MS = 96  # silence that separates a click from what follows it
+_SMOOTHING_WINDOWS = 3  # a cut is sought in the middle of about 100 ms of quiet, not in one lucky window
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """An utterance is open from ``start`` on."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """If no speech follows, the utterance will have been this one."""
+
+    span: SampleSpan
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """Speech did follow: the last pause ended nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFinished:
+    """The utterance is closed; after a ``forced`` one the speaker may still be speaking."""
+
+    span: SampleSpan
+    forced: bool
+
+
+SegmenterEvent: TypeAlias = SpeechBegan | SpeechPaused | SpeechResumed | SpeechFinished
+
+
+class Segmenter:
+    """Follows one stream, window by window."""
+
+    def __init__(self, policy: EndpointingPolicy) -> None:
+        self.policy = policy
+        self._silence_samples = samples_from_ms(policy.silence_ms)
+        self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
+        self._position = 0  # end of the last window
+        self._floor = 0  # end of the last utterance; the next one cannot begin before it
+        self._candidate: int | None = None  # start of speech that is still too short to believe
+        self._candidate_speech = 0
+        self._start: int | None = None  # start of the open utterance
+        self._silence_start: int | None = None
+        self._paused = False
+        self._probabilities: list[float] = []  # of the windows of the open utterance, the last one ending at _position
+
+    @property
+    def position(self) -> int:
+        """Samples observed so far."""
+        return self._position
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._start is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the open utterance is in a pause that has been reported."""
+        return self._paused
+
+    @property
+    def retained_from(self) -> int:
+        """The first sample that the open utterance, or any later one, can still need."""
+        if self._start is not None:
+            return self._start
+        begin = self._position if self._candidate is None else self._candidate
+        return max(self._floor, begin - samples_from_ms(self.policy.prefix_padding_ms))
+
+    def observe(self, probability: float) -> list[SegmenterEvent]:
+        """Takes the speech probability of the next window; returns what it decides, in order."""
+        window_start = self._position
+        self._position += WINDOW_SAMPLES
+        if self._start is None:
+            return self._listen_for_speech(window_start, probability)
+        self._probabilities.append(probability)
+        return self._listen_for_silence(self._start, window_start, probability)
+
+    def force_endpoint(self) -> list[SegmenterEvent]:
+        """Closes the open utterance here and now, if there is one."""
+        return [] if self._start is None else [self._close(self._end_before(self._position), forced=True)]
+
+    def finish(self, end: int) -> list[SegmenterEvent]:
+        """Closes the open utterance at the end of the stream; ``end`` may lie inside the last, padded window."""
+        return [] if self._start is None else [self._close(self._end_before(end), forced=False)]
+
+    def _listen_for_speech(self, window_start: int, probability: float) -> list[SegmenterEvent]:
+        if probability >= self.policy.threshold:
+            self._silence_start = None
+            if self._candidate is None:
+                self._candidate, self._candidate_speech = window_start, 0
+            self._candidate_speech += WINDOW_SAMPLES
+            if self._candidate_speech >= samples_from_ms(self.policy.min_speech_ms):
+                return [self._open(self.retained_from)]
+        elif self._candidate is not None and probability < self.policy.threshold - HYSTERESIS:
+            if self._silence_start is None:
+                self._silence_start = window_start
+            if self._position - self._silence_start >= samples_from_ms(CANDIDATE_GAP_MS):
+                self._candidate = self._silence_start = None
+        return []
+
+    def _listen_for_silence(self, start: int, window_start: int, probability: float) -> list[SegmenterEvent]:
+        events: list[SegmenterEvent] = []
+        if probability >= self.policy.threshold:
+            self._silence_start = None
+            if self._paused:
+                self._paused = False
+                events.append(SpeechResumed())
+        elif self._silence_start is None and probability < self.policy.threshold - HYSTERESIS:
+            self._silence_start = window_start
+        if self._silence_start is not None:
+            events += self._judge_silence(start, self._silence_start)
+        if self._start is not None and self._position - start >= samples_from_ms(self.policy.max_utterance_ms):
+            events += self._cut(start)
+        return events
+
+    def _judge_silence(self, start: int, silence_start: int) -> list[SegmenterEvent]:
+        silence = self._position - silence_start
+        if silence >= self._silence_samples:
+            return [self._close(silence_start + self._tail_samples, forced=False)]
+        if silence >= self._tail_samples and not self._paused:
+            self._paused = True
+            return [SpeechPaused(SampleSpan(start, silence_start + self._tail_samples))]
+        return []
+
+    def _cut(self, start: int) -> list[SegmenterEvent]:
+        """Ends an utterance that is too long: in the silence that has begun, or else at its quietest place."""
+        if self._silence_start is not None:
+            return [self._close(self._end_before(self._position), forced=True)]
+        cut = self._quietest(start)
+        after = self._probabilities[-((self._position - cut) // WINDOW_SAMPLES) :]
+        events: list[SegmenterEvent] = [self._close(cut, forced=True), self._open(cut)]
+        self._probabilities = after
+        return events
+
+    def _quietest(self, start: int) -> int:
+        """A sample in the second half of the utterance, in the middle of its least speech-like 100 ms."""
+        count = len(self._probabilities)
+        earliest = max(1, count - (self._position - start) // WINDOW_SAMPLES // 2)
+        reach = _SMOOTHING_WINDOWS // 2
+
+        def loudness(i: int) -> float:
+            around = self._probabilities[max(0, i - reach) : i + reach + 1]
+            return sum(around) / len(around)
+
+        quietest = min(range(earliest, count - reach), key=lambda i: (loudness(i), -i))
+        return self._position - (count - quietest) * WINDOW_SAMPLES + WINDOW_SAMPLES // 2
+
+    def _end_before(self, end: int) -> int:
+        return end if self._silence_start is None else min(end, self._silence_start + self._tail_samples)
+
+    def _open(self, start: int) -> SpeechBegan:
+        self._start = start
+        self._candidate = self._silence_start = None
+        self._paused = False
+        self._probabilities = []
+        return SpeechBegan(start)
+
+    def _close(self, end: int, *, forced: bool) -> SpeechFinished:
+        assert self._start is not None
+        finished = SpeechFinished(SampleSpan(self._start, end), forced)
+        self._floor = end
+        self._start = self._candidate = self._silence_start = None
+        self._paused = False
+        self._probabilities = []
+        return finished

@@ -1,0 +1,1 @@
+"""Values: compared by content, never changed."""

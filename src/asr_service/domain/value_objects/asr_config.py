@@ -1,0 +1,81 @@
+"""What a client may choose about its session."""
+
+from dataclasses import dataclass, field
+
+from asr_service.domain.value_objects.language import Script
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointingPolicy:
+    """When an utterance begins and ends.
+
+    Attributes:
+        threshold: Speech probability (0–1) from which a window counts as speech; it counts as silence below
+            ``threshold - 0.15`` (the hysteresis of Silero's own iterator).
+        silence_ms: So much silence ends an utterance.
+        min_speech_ms: Less speech than this is a click, not an utterance.
+        max_utterance_ms: A longer utterance is cut where it is quietest.
+        prefix_padding_ms: Audio kept before the first speech window, so that soft first sounds are not lost.
+    """
+
+    threshold: float = 0.5
+    silence_ms: int = 500
+    min_speech_ms: int = 96
+    max_utterance_ms: int = 25_000
+    prefix_padding_ms: int = 300
+
+    def __post_init__(self) -> None:
+        _within("threshold", self.threshold, 0.15, 0.95)
+        _within("silence_ms", self.silence_ms, 100, 10_000)
+        _within("min_speech_ms", self.min_speech_ms, 32, 2_000)
+        _within("max_utterance_ms", self.max_utterance_ms, 2_000, 28_000)
+        _within("prefix_padding_ms", self.prefix_padding_ms, 0, 1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialPolicy:
+    """Whether and how often text is shown while somebody speaks; the interval counts audio time."""
+
+    enabled: bool = True
+    interval_ms: int = 600
+
+    def __post_init__(self) -> None:
+        _within("interval_ms", self.interval_ms, 100, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionOptions:
+    """What is asked of the recognizer.
+
+    Attributes:
+        language: Code of the spoken language; ``None`` has it detected.
+        prompt: Text that precedes the audio, to steer spelling and style.
+        hotwords: Words to prefer, most important first.
+        script: How Chinese text is to be written.
+        word_times: Whether finals carry words with times (it costs an alignment).
+        beam_size: Width of the search for finals; ``None`` leaves it to the engine's setting.
+        temperature: Sampling temperature; 0 is deterministic.
+    """
+
+    language: str | None = None
+    prompt: str | None = None
+    hotwords: tuple[str, ...] = ()
+    script: Script = Script.SIMPLIFIED
+    word_times: bool = True
+    beam_size: int | None = None
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """All that a session is told at its start. ``name`` is the client's own label for the stream."""
+
+    name: str | None = None
+    options: RecognitionOptions = field(default_factory=RecognitionOptions)
+    endpointing: EndpointingPolicy = field(default_factory=EndpointingPolicy)
+    partials: PartialPolicy = field(default_factory=PartialPolicy)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}; allowed is {low}–{high}")

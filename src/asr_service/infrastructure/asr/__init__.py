@@ -1,0 +1,1 @@
+"""Engines and what runs them: workers, batching, models."""

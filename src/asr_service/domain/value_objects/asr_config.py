@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from asr_service.domain.value_objects.language import Script
 
 
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}; allowed is {low}–{high}")
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointingPolicy:
     """When an utterance begins and ends.
@@ -30,6 +35,10 @@ class EndpointingPolicy:
         _within("min_speech_ms", self.min_speech_ms, 32, 2_000)
         _within("max_utterance_ms", self.max_utterance_ms, 2_000, 28_000)
         _within("prefix_padding_ms", self.prefix_padding_ms, 0, 1_000)
+
+
+# In a recording nobody waits for an answer: longer pieces give the recognizer more context for less work.
+RECORDING_ENDPOINTING = EndpointingPolicy(silence_ms=1_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +77,15 @@ class RecognitionOptions:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """All that a session is told at its start. ``name`` is the client's own label for the stream."""
+    """All that a session is told at its start.
+
+    Attributes:
+        name: The client's own label for the stream.
+        stored: Whether the session and its finals are kept.
+    """
 
     name: str | None = None
+    stored: bool = True
     options: RecognitionOptions = field(default_factory=RecognitionOptions)
     endpointing: EndpointingPolicy = field(default_factory=EndpointingPolicy)
     partials: PartialPolicy = field(default_factory=PartialPolicy)
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}; allowed is {low}–{high}")

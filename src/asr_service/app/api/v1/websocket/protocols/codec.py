@@ -98,6 +98,8 @@ class Codec(Protocol):
 
 
 class CodecFactory(Protocol):
-    """Makes the codec of a new connection; ``capabilities`` are those of the recognizer behind it."""
+    """Makes the codec of a new connection."""
 
-    def __call__(self, capabilities: RecognizerCapabilities) -> Codec: ...
+    def __call__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> Codec:
+        """A fresh codec; ``capabilities`` are the recognizer's, ``defaults`` hold for what the client leaves open."""
+        ...

@@ -1,0 +1,50 @@
+"""What routes are given: the use cases, and who is asking."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
+from asr_service.app.services.health import HealthService
+from asr_service.app.services.transcription_service import TranscriptionService
+from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.transcript_reader import TranscriptReader
+from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.caller import LOCAL_CALLER, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """Everything that the interfaces call.
+
+    Attributes:
+        render_metrics: The metrics in the text format of Prometheus, and its content type.
+        started_at_s: Unix time of the start of this process, the ``created`` of OpenAI's model objects.
+    """
+
+    audio: AudioHandler
+    transcription: TranscriptionService
+    transcripts: TranscriptReader
+    recognizer: Recognizer
+    health: HealthService
+    recording_defaults: SessionConfig
+    render_metrics: Callable[[], tuple[bytes, str]]
+    started_at_s: int
+
+
+def services_of(connection: HTTPConnection) -> ApiServices:
+    """The use cases of the running application."""
+    services: ApiServices = connection.app.state.services
+    return services
+
+
+def caller_of(connection: HTTPConnection) -> Caller:  # noqa: ARG001 - where credentials will be read
+    """Who asks. Without authentication everybody is the local caller."""
+    return LOCAL_CALLER
+
+
+Services = Annotated[ApiServices, Depends(services_of)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]

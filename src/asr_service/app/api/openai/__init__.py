@@ -1,0 +1,1 @@
+"""The REST interface as clients of OpenAI expect it, under ``/v1``."""

@@ -1,0 +1,1 @@
+"""The native REST interface, under ``/api/v1``, and the operational endpoints."""

@@ -1,0 +1,119 @@
+"""The JSON shapes of OpenAI's speech-to-text interface (openai-openapi, specification 2.3.0).
+
+Some fields are required there but say nothing here: they are filled as OpenAI's own schema demands, so that typed
+clients can read the answer.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel
+
+from asr_service.domain.services.captions import Caption
+from asr_service.domain.value_objects.audio_metadata import s_from_samples
+from asr_service.domain.value_objects.hypothesis import Word
+from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
+
+# whisper-1 answers with the English name of the language, not with its code.
+LANGUAGE_NAMES = {"zh": "chinese", "en": "english", "yue": "cantonese", "ja": "japanese", "ko": "korean"}
+
+
+class DurationUsage(BaseModel):
+    """What was used: seconds of audio."""
+
+    type: Literal["duration"] = "duration"
+    seconds: int
+
+
+class TranscriptionResponse(BaseModel):
+    """``response_format=json``."""
+
+    text: str
+    usage: DurationUsage
+
+
+class TranscriptionWord(BaseModel):
+    """A word with its times in seconds."""
+
+    word: str
+    start: float
+    end: float
+
+    @classmethod
+    def of(cls, word: Word) -> Self:
+        return cls(word=word.text, start=s_from_samples(word.span.start), end=s_from_samples(word.span.end))
+
+
+class TranscriptionSegment(BaseModel):
+    """A caption of the transcript; ``seek``, ``tokens`` and ``temperature`` are of no meaning here."""
+
+    id: int
+    seek: int = 0
+    start: float
+    end: float
+    text: str
+    tokens: list[int] = []
+    temperature: float = 0.0
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+    @classmethod
+    def of(cls, index: int, caption: Caption, utterance: TranscribedUtterance) -> Self:
+        hypothesis = utterance.hypothesis
+        return cls(
+            id=index,
+            start=s_from_samples(caption.span.start),
+            end=s_from_samples(caption.span.end),
+            text=caption.text,
+            avg_logprob=hypothesis.average_logprob or 0.0,
+            compression_ratio=hypothesis.compression_ratio or 0.0,
+            no_speech_prob=hypothesis.no_speech_probability or 0.0,
+        )
+
+
+class VerboseTranscriptionResponse(BaseModel):
+    """``response_format=verbose_json``; segments and words are there if their granularity was asked for."""
+
+    task: Literal["transcribe"] = "transcribe"
+    language: str
+    duration: float
+    text: str
+    segments: list[TranscriptionSegment] | None
+    words: list[TranscriptionWord] | None
+    usage: DurationUsage
+
+
+class ModelResponse(BaseModel):
+    """A model that can be asked for."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """All models."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelResponse]
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error object; all four keys are always there."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorResponse(BaseModel):
+    """What every failure under ``/v1`` looks like."""
+
+    error: ErrorBody
+
+
+def usage_of(transcript: Transcript) -> DurationUsage:
+    """Seconds of audio, rounded up as they are counted there."""
+    return DurationUsage(seconds=-int(-s_from_samples(transcript.duration_samples) // 1))

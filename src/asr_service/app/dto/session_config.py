@@ -1,0 +1,152 @@
+"""What clients of the native interfaces may ask for, as JSON."""
+
+from dataclasses import replace
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from asr_service.domain.ports.recognizer import RecognizerCapabilities
+from asr_service.domain.value_objects.asr_config import (
+    EndpointingPolicy,
+    PartialPolicy,
+    RecognitionOptions,
+    SessionConfig,
+)
+from asr_service.domain.value_objects.audio_metadata import (
+    MAX_CHANNELS,
+    MAX_SAMPLE_RATE_HZ,
+    MIN_SAMPLE_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    AudioEncoding,
+    AudioFormat,
+)
+from asr_service.domain.value_objects.language import Script, UnsupportedLanguage, parse_language
+from asr_service.shared.errors import InvalidRequest
+
+MAX_HOTWORDS = 200
+MAX_PROMPT_CHARACTERS = 2_000
+Hotword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    """An unknown field is an error: it would be a wish that nobody fulfils."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AudioFormatDto(_Strict):
+    """The format of the binary frames."""
+
+    encoding: AudioEncoding = AudioEncoding.PCM_S16LE
+    sample_rate: int = Field(default=SAMPLE_RATE_HZ, ge=MIN_SAMPLE_RATE_HZ, le=MAX_SAMPLE_RATE_HZ)
+    channels: int = Field(default=1, ge=1, le=MAX_CHANNELS)
+
+    def to_domain(self) -> AudioFormat:
+        return AudioFormat(self.encoding, self.sample_rate, self.channels)
+
+
+class EndpointingDto(_Strict):
+    """When an utterance begins and ends; what is left out keeps the server's setting."""
+
+    threshold: float | None = Field(default=None, ge=0.15, le=0.95)
+    silence_ms: int | None = Field(default=None, ge=100, le=10_000)
+    min_speech_ms: int | None = Field(default=None, ge=32, le=2_000)
+    max_utterance_ms: int | None = Field(default=None, ge=2_000, le=28_000)
+    prefix_padding_ms: int | None = Field(default=None, ge=0, le=1_000)
+
+    def to_domain(self, defaults: EndpointingPolicy) -> EndpointingPolicy:
+        return replace(defaults, **self.model_dump(exclude_none=True))
+
+
+class PartialsDto(_Strict):
+    """Whether and how often text is shown while somebody speaks."""
+
+    enabled: bool | None = None
+    interval_ms: int | None = Field(default=None, ge=100, le=10_000)
+
+    def to_domain(self, defaults: PartialPolicy) -> PartialPolicy:
+        return replace(defaults, **self.model_dump(exclude_none=True))
+
+
+class OptionsDto(_Strict):
+    """What is asked of the recognizer; may change while a session runs. What is left out stays as it was."""
+
+    language: str | None = Field(default=None, max_length=40, description="ISO 639-1 code, or auto")
+    prompt: str | None = Field(default=None, max_length=MAX_PROMPT_CHARACTERS)
+    hotwords: list[Hotword] | None = Field(default=None, max_length=MAX_HOTWORDS)
+    script: Script | None = None
+    word_times: bool | None = None
+
+    def to_options(self, current: RecognitionOptions, capabilities: RecognizerCapabilities) -> RecognitionOptions:
+        """The options that result.
+
+        Raises:
+            UnsupportedLanguage: The recognizer does not know the language.
+        """
+        changes = self.model_dump(
+            include={"prompt", "hotwords", "script", "word_times"}, exclude_unset=True, exclude_none=True
+        )
+        if "hotwords" in changes:
+            changes["hotwords"] = tuple(changes["hotwords"])
+        if "language" in self.model_fields_set:
+            changes["language"] = supported_language(self.language, capabilities)
+        return replace(current, **changes)
+
+
+class SessionConfigDto(OptionsDto):
+    """All that a client may choose at the start of a session."""
+
+    name: str | None = Field(default=None, max_length=200, description="the client's own label for the stream")
+    store: bool = Field(default=True, description="whether the session and its finals are kept")
+    audio: AudioFormatDto = AudioFormatDto()
+    endpointing: EndpointingDto = EndpointingDto()
+    partials: PartialsDto = PartialsDto()
+
+    def to_domain(self, defaults: SessionConfig, capabilities: RecognizerCapabilities) -> SessionConfig:
+        """The session's configuration.
+
+        Raises:
+            UnsupportedLanguage: The recognizer does not know the language.
+        """
+        return SessionConfig(
+            name=self.name,
+            stored=self.store,
+            options=self.to_options(defaults.options, capabilities),
+            endpointing=self.endpointing.to_domain(defaults.endpointing),
+            partials=self.partials.to_domain(defaults.partials),
+        )
+
+
+def supported_language(text: str | None, capabilities: RecognizerCapabilities) -> str | None:
+    """The code of a language that the recognizer knows; ``None`` has it detected.
+
+    Raises:
+        UnsupportedLanguage: It is no language code, or the recognizer does not know it.
+    """
+    language = parse_language(text)
+    if language is not None and language not in capabilities.languages:
+        raise UnsupportedLanguage(
+            f"The model {capabilities.model} does not know the language {language!r}.",
+            field="language",
+            hint=f"It knows: {', '.join(sorted(capabilities.languages))}.",
+        )
+    return language
+
+
+def parsed(model: type[Model], value: object, error: type[InvalidRequest] = InvalidRequest) -> Model:
+    """Reads JSON data into a model.
+
+    Raises:
+        InvalidRequest: Of the given class; it names the first field that is wrong, and what is allowed there.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise error(
+            f"{field}: {first['msg']}." if field else f"{first['msg']}.",
+            field=field or None,
+            hint=f"Allowed fields: {', '.join(model.model_fields)}." if first["type"] == "extra_forbidden" else None,
+        ) from invalid

@@ -1,0 +1,284 @@
+"""Drives live sessions: the one place where a session, its audio, the recognizer and the listeners meet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+
+from asr_service.domain.entities.audio_session import AudioSession
+from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
+from asr_service.domain.ports.event_publisher import EventPublisher
+from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
+from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
+from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.caller import Caller
+from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
+from asr_service.shared.clock import Clock
+from asr_service.shared.correlation import correlated
+from asr_service.shared.errors import AsrError
+from asr_service.shared.identifiers import new_id
+from asr_service.app.services.session_inbox import SessionInbox
+
+log = structlog.get_logger(__name__)
+
+Deliver: TypeAlias = Callable[[SessionEvent], Awaitable[None]]
+
+_SLICE_BYTES = 64 * WINDOW_BYTES  # 2 s: so much of a large packet is heard before the recognizer's answers get a turn
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What one session may hold.
+
+    Attributes:
+        max_waiting_bytes: Client audio that waits to be heard; beyond it the socket is not read.
+        max_owed_finals: Utterances that wait for their text; beyond it no audio is heard.
+        drain_deadline_s: After the end of input, so long until what is still owed is reported as failed.
+    """
+
+    max_waiting_bytes: int = 1 << 20
+    max_owed_finals: int = 8
+    drain_deadline_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Audio:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    options: RecognitionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _ForcedEndpoint:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _EndOfInput:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Recognized:
+    request_id: str
+    hypothesis: Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    request_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Abort:
+    reason: EndReason
+
+
+_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _ForcedEndpoint | _EndOfInput, _Recognized | _Failed | _Abort]
+
+
+class LiveSession:
+    """One session in progress.
+
+    ``run`` is the one task that owns the aggregate; the other methods put something into its inbox. Every event goes to
+    ``deliver``, which may make the session wait (a slow client slows only itself), and to the publisher, which may not.
+    """
+
+    def __init__(
+        self,
+        session: AudioSession,
+        *,
+        decoder: AudioStreamDecoder | None,
+        voice: VoiceActivityStream,
+        recognizer: Recognizer,
+        publisher: EventPublisher,
+        clock: Clock,
+        limits: SessionLimits,
+        deliver: Deliver,
+    ) -> None:
+        self._session = session
+        self._decoder = decoder
+        self._voice = voice
+        self._recognizer = recognizer
+        self._publisher = publisher
+        self._clock = clock
+        self._limits = limits
+        self._deliver = deliver
+        self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
+        self._recognitions: dict[str, asyncio.Task[None]] = {}
+        self._drain_deadline_s: float | None = None
+
+    @property
+    def session_id(self) -> str:
+        return self._session.session_id
+
+    async def push_audio(self, data: bytes) -> None:
+        """Takes the client's next bytes, waiting for room."""
+        await self._inbox.put(_Audio(data), len(data))
+
+    async def change_options(self, options: RecognitionOptions) -> None:
+        """Applies other options, from the audio that is pushed next."""
+        await self._inbox.put(_Options(options))
+
+    async def force_endpoint(self) -> None:
+        """Ends the open utterance after the audio pushed so far."""
+        await self._inbox.put(_ForcedEndpoint())
+
+    async def end_input(self) -> None:
+        """No more audio will be pushed; the session ends when all of it is answered."""
+        await self._inbox.put(_EndOfInput())
+
+    def abort(self, reason: EndReason) -> None:
+        """Ends the session without waiting for anything."""
+        self._inbox.answer(_Abort(reason))
+
+    async def run(self) -> None:
+        """Lives the session's life; returns when it is closed.
+
+        Raises:
+            AsrError: The audio could not be decoded, or ``deliver`` failed; the session is closed then too.
+        """
+        with correlated(session_id=self.session_id):
+            try:
+                self._session.open(self._clock.monotonic_s())
+                await self._pass_on()
+                while self._session.status is not SessionStatus.CLOSED:
+                    await self._take(await self._next_input())
+            finally:
+                self._end()
+
+    async def _next_input(self) -> object:
+        if self._drain_deadline_s is None:
+            return await self._inbox.next()
+        try:
+            async with asyncio.timeout(self._drain_deadline_s - self._clock.monotonic_s()):
+                return await self._inbox.next()
+        except TimeoutError:
+            return None
+
+    async def _take(self, item: object) -> None:
+        self._session.time_passed(self._clock.monotonic_s())
+        match item:
+            case _Audio(data) if self._session.status is SessionStatus.LISTENING:
+                await self._hear(await self._decoder.feed(data) if self._decoder else data)
+            case _Options(options):
+                self._session.options_changed(options)
+            case _ForcedEndpoint() if self._session.status is SessionStatus.LISTENING:
+                self._session.endpoint_forced()
+            case _EndOfInput() if self._session.status is SessionStatus.LISTENING:
+                await self._finish()
+            case _Recognized() | _Failed() | _Abort():
+                self._apply(item)
+        await self._pass_on()
+
+    def _apply(self, answer: _Recognized | _Failed | _Abort) -> None:
+        match answer:
+            case _Recognized(request_id, hypothesis):
+                self._session.recognized(request_id, hypothesis)
+            case _Failed(request_id, code, message):
+                self._session.recognition_failed(request_id, code, message)
+            case _Abort(reason):
+                self._session.abort(reason)
+
+    async def _hear(self, pcm: bytes) -> None:
+        """Lets the session hear canonical audio, in slices, so that a long packet does not outrun the recognizer."""
+        for start in range(0, len(pcm), _SLICE_BYTES):
+            if self._session.status is not SessionStatus.LISTENING:
+                return  # aborted while a backlog was worked off
+            self._session.audio_received(pcm[start : start + _SLICE_BYTES])
+            await self._listen()
+            while self._session.owed_finals >= self._limits.max_owed_finals:
+                self._apply(await self._inbox.next_answer())
+                await self._pass_on()
+
+    async def _listen(self) -> None:
+        windows = self._session.take_windows()
+        if windows:
+            probabilities = await self._voice.observe(windows)
+            self._session.time_passed(self._clock.monotonic_s())
+            self._session.voice_observed(probabilities)
+        await self._pass_on()
+
+    async def _finish(self) -> None:
+        if self._decoder:
+            await self._hear(await self._decoder.flush())
+        if self._session.status is SessionStatus.LISTENING:
+            self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
+            self._session.end_input(self._drain_deadline_s)
+            await self._listen()
+
+    async def _pass_on(self) -> None:
+        """Carries the session's outputs to where they belong."""
+        for request_id in self._session.take_withdrawn():
+            if (task := self._recognitions.pop(request_id, None)) is not None:
+                task.cancel()
+        for request in self._session.take_requests():
+            self._recognitions[request.request_id] = asyncio.create_task(self._recognize(request))
+        for event in self._session.take_events():
+            self._publisher.publish(event)
+            await self._deliver(event)
+
+    async def _recognize(self, request: RecognitionRequest) -> None:
+        try:
+            hypothesis = await self._recognizer.recognize(request)
+        except AsrError as error:
+            self._inbox.answer(_Failed(request.request_id, error.code, error.message))
+        except Exception:
+            log.exception("recognition_crashed", request_id=request.request_id, kind=request.kind)
+            self._inbox.answer(_Failed(request.request_id, AsrError.code, "The recognizer failed unexpectedly."))
+        else:
+            self._inbox.answer(_Recognized(request.request_id, hypothesis))
+        finally:
+            self._recognitions.pop(request.request_id, None)
+
+    def _end(self) -> None:
+        """Leaves nothing behind, however the session came to its end; who listens elsewhere learns of it."""
+        self._session.abort(EndReason.FAILED)
+        for event in self._session.take_events():
+            self._publisher.publish(event)
+        for task in self._recognitions.values():
+            task.cancel()
+        self._inbox.close()
+
+
+class AudioSessionService:
+    """Opens live sessions."""
+
+    def __init__(
+        self,
+        *,
+        detector: VoiceActivityDetector,
+        recognizer: Recognizer,
+        publisher: EventPublisher,
+        clock: Clock,
+        limits: SessionLimits,
+    ) -> None:
+        self._detector = detector
+        self._recognizer = recognizer
+        self._publisher = publisher
+        self._clock = clock
+        self._limits = limits
+
+    def open(
+        self, caller: Caller, config: SessionConfig, decoder: AudioStreamDecoder | None, deliver: Deliver
+    ) -> LiveSession:
+        """A new session; the caller runs it. Without a decoder it takes canonical audio."""
+        return LiveSession(
+            AudioSession(new_id("ses"), caller, config, new_request_id=lambda: new_id("rec")),
+            decoder=decoder,
+            voice=self._detector.open_stream(),
+            recognizer=self._recognizer,
+            publisher=self._publisher,
+            clock=self._clock,
+            limits=self._limits,
+            deliver=deliver,
+        )

@@ -1,0 +1,99 @@
+"""Transcribes recordings, through the same sessions that serve live audio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from asr_service.app.services.admission import Admission
+from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
+from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent
+from asr_service.domain.ports.audio_decoder import AudioDecoder
+from asr_service.domain.ports.recognizer import RecognitionFailed
+from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
+from asr_service.domain.value_objects.audio_metadata import s_from_samples
+from asr_service.domain.value_objects.caller import Caller
+from asr_service.domain.value_objects.session_status import EndReason
+from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
+
+Progress = Callable[[float], None]
+"""Told the seconds of audio that are transcribed so far."""
+
+
+class TranscriptionService:
+    """Turns a recording into a transcript."""
+
+    def __init__(self, *, decoder: AudioDecoder, sessions: AudioSessionService, admission: Admission) -> None:
+        self._decoder = decoder
+        self._sessions = sessions
+        self._admission = admission
+
+    async def transcribe(
+        self, caller: Caller, recording: Path, config: SessionConfig, progress: Progress = lambda _seconds: None
+    ) -> Transcript:
+        """Transcribes one recording of any common container; memory does not grow with its length.
+
+        Raises:
+            EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
+            RecognitionFailed: A part of it got no text; a transcript with a hole would be a lie.
+            ServiceOverloaded: There is no room now.
+        """
+        collector = _Collector(progress)
+        config = replace(config, partials=PartialPolicy(enabled=False), stored=False)
+        with self._admission.admit(caller):
+            session = self._sessions.open(caller, config, None, collector.deliver)
+            feeding = asyncio.create_task(_feed(session, self._decoder.decode_file(recording)))
+            try:
+                await session.run()
+            finally:
+                feeding.cancel()
+            await _outcome(feeding)
+        return collector.transcript()
+
+
+async def _feed(session: LiveSession, blocks: AsyncIterator[bytes]) -> None:
+    try:
+        async for block in blocks:
+            await session.push_audio(block)
+    except BaseException:
+        session.abort(EndReason.FAILED)
+        raise
+    await session.end_input()
+
+
+async def _outcome(feeding: asyncio.Task[None]) -> None:
+    """Raises what went wrong while the recording was read."""
+    await asyncio.wait([feeding])
+    if not feeding.cancelled():
+        feeding.result()
+
+
+class _Collector:
+    """Gathers the finals of one session."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._utterances: list[TranscribedUtterance] = []
+        self._failure: UtteranceFailed | None = None
+        self._ended: SessionEnded | None = None
+
+    async def deliver(self, event: SessionEvent) -> None:
+        match event:
+            case UtteranceFinalized():
+                if event.hypothesis.text:
+                    self._utterances.append(TranscribedUtterance(event.span, event.hypothesis))
+                self._progress(s_from_samples(event.span.end))
+            case UtteranceFailed():
+                self._failure = self._failure or event
+            case SessionEnded():
+                self._ended = event
+                self._progress(s_from_samples(event.decoded_samples))
+
+    def transcript(self) -> Transcript:
+        if self._failure is not None:
+            start, end = (s_from_samples(edge) for edge in (self._failure.span.start, self._failure.span.end))
+            raise RecognitionFailed(f"No text for {start}–{end} s: {self._failure.message}")
+        if self._ended is None or self._ended.reason is not EndReason.COMPLETED:
+            raise RecognitionFailed("The transcription was broken off.")
+        return Transcript(tuple(self._utterances), self._ended.received_samples)

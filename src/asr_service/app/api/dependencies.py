@@ -21,6 +21,7 @@ class ApiServices:
     """Everything that the interfaces call.
 
     Attributes:
+        on_request: Told of each finished HTTP request: method, route template, status, seconds.
         render_metrics: The metrics in the text format of Prometheus, and its content type.
         started_at_s: Unix time of the start of this process, the ``created`` of OpenAI's model objects.
     """
@@ -31,6 +32,7 @@ class ApiServices:
     recognizer: Recognizer
     health: HealthService
     recording_defaults: SessionConfig
+    on_request: Callable[[str, str, int, float], None]
     render_metrics: Callable[[], tuple[bytes, str]]
     started_at_s: int
 

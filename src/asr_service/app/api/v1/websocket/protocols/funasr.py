@@ -55,7 +55,8 @@ class FunAsrCodec:
         self._closed = False  # and has been answered
         self._wants_ack = False
         self._failure: str | None = None
-        self._utterance_text = ""  # what partials of the current utterance have said
+        self._settled = 0  # utterances that have their final
+        self._utterance_text = ""  # what partials of the utterance after them have said
         self._said_before = ""  # mode online: the last text of the utterance before
         self._finals: list[Hypothesis] = (
             []
@@ -112,12 +113,15 @@ class FunAsrCodec:
     def encode(self, event: SessionEvent) -> list[Frame]:
         match event:
             case PartialRecognized():
-                return self._partial(event.stable)
+                return self._partial(event)
             case UtteranceFinalized():
-                return self._final(event.hypothesis) if event.hypothesis.text else self._forget_partials()
+                frames = self._final(event.hypothesis) if event.hypothesis.text else []
+                self._settle()
+                return frames
             case UtteranceFailed():
                 self._failure = event.message
-                return [*self._forget_partials(), self._error_frame(event.code, event.message, is_final=False)]
+                self._settle()
+                return [self._error_frame(event.code, event.message, is_final=False)]
             case SessionEnded(reason=EndReason.COMPLETED | EndReason.TIMED_OUT):
                 return self._close()
         return []
@@ -125,12 +129,13 @@ class FunAsrCodec:
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         return [self._error_frame(error.code, error.message, is_final=fatal)]
 
-    def _partial(self, stable: str) -> list[Frame]:
-        new = stable[len(self._utterance_text) :]
-        if not new:
+    def _partial(self, event: PartialRecognized) -> list[Frame]:
+        """What is new in the stable text, unless the final before is still to come: it would wipe the partial out."""
+        new = event.stable[len(self._utterance_text) :]
+        if not new or event.utterance != self._settled:
             return []
         frame = self._frame(_ONLINE_LABEL, self._spaced(new))
-        self._utterance_text = stable
+        self._utterance_text = event.stable
         return [frame]
 
     def _final(self, hypothesis: Hypothesis) -> list[Frame]:
@@ -143,16 +148,14 @@ class FunAsrCodec:
         self._finals.append(hypothesis)
         if self._config.mode is Mode.TWO_PASS and not self._ended:
             frames.append(self._result(self._finals.pop(), is_final=False))
-        self._forget_partials()
         return frames
 
     def _online_rest(self, text: str) -> list[Frame]:
         """What the final adds to the partials, which cannot be taken back: all that follows their last common piece."""
         blocks = SequenceMatcher(None, self._utterance_text, text, autojunk=False).get_matching_blocks()
-        rest = text[max(block.b + block.size for block in blocks if block.size or not self._utterance_text) :]
+        rest = text[max((block.b + block.size for block in blocks if block.size), default=0) :]
         frames: list[Frame] = [self._frame(_ONLINE_LABEL, self._spaced(rest))] if rest else []
         self._said_before = text
-        self._forget_partials()
         return frames
 
     def _spaced(self, text: str) -> str:
@@ -161,9 +164,9 @@ class FunAsrCodec:
             return text
         return join_texts((self._said_before, text))[len(self._said_before) :]
 
-    def _forget_partials(self) -> list[Frame]:
+    def _settle(self) -> None:
+        self._settled += 1
         self._utterance_text = ""
-        return []
 
     def _close(self) -> list[Frame]:
         self._closed = True

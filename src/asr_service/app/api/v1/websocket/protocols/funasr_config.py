@@ -120,7 +120,7 @@ def parse_hotwords(value: object) -> tuple[str, ...]:
             decoded = None
         value = decoded if isinstance(decoded, dict | list) else _split(value)
     if isinstance(value, dict):
-        value = sorted(value, key=lambda word: -_weight(value[word]))
+        value = [word for word, _ in sorted(value.items(), key=lambda entry: -_weight(entry[1]))]
     words = (str(word).strip() for word in value) if isinstance(value, list) else ()
     return tuple(word for word in words if 0 < len(word) <= _MAX_HOTWORD_CHARACTERS)[:MAX_HOTWORDS]
 
@@ -163,8 +163,10 @@ def _sample_rate(value: object) -> int:
 def _partial_ms(value: object) -> int | None:
     """The interval of partials that ``[a, b, c]`` asks for: b chunks of 60 ms. Also read as the text ``"5,10,5"``."""
     parts = value.strip("[] ").split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or len(parts) < 2:
+        return None
     try:
-        chunks = int(parts[1])  # type: ignore[index]
-    except (TypeError, ValueError, IndexError, KeyError):
+        chunks = int(parts[1])
+    except (TypeError, ValueError):
         return None
     return min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)

@@ -1,0 +1,44 @@
+"""The commands, put together, and what happens when one of them fails."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from asr_service.app.api.errors import meaning_of
+from asr_service.cli import artifacts, configuration, database, serve, stream, transcribe
+from asr_service.shared.errors import AsrError
+
+app = typer.Typer(
+    name="asr-service",
+    help="Self-hosted speech recognition: live and batch, Mandarin and English first.",
+    epilog="Settings come from ASR_ variables, .env, and the file in ASR_CONFIG_FILE: see asr-service config show.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("transcribe")(transcribe.transcribe)
+app.command("stream")(stream.stream)
+app.command("samples")(artifacts.samples)
+app.add_typer(artifacts.models, name="models")
+app.add_typer(configuration.config, name="config")
+app.add_typer(database.db, name="db")
+
+
+def main() -> None:
+    """Runs the command line. A typed error becomes one readable line and the exit code of its kind."""
+    try:
+        app()
+    except AsrError as error:
+        report(error)
+        sys.exit(meaning_of(error).exit_code)
+
+
+def report(error: AsrError) -> None:
+    """Says on standard error what went wrong, and what to do."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]error[/] [dim]{error.code}[/] {escape(error.message)}")
+    if error.hint:
+        console.print(f"[bold]hint[/]  {escape(error.hint)}")

@@ -1,0 +1,1 @@
+"""``asr-service models`` and ``asr-service samples``."""

@@ -1,0 +1,79 @@
+"""``asr-service serve``."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from asr_service.bootstrap import build
+from asr_service.infrastructure.config.settings import Settings, load_settings
+from asr_service.infrastructure.logging.setup import configure_logging
+from asr_service.main import create_app
+from asr_service.shared.errors import AsrError
+
+_BACKLOG = 2_048  # connections that may wait for the handshake: a restart brings all clients back at once
+
+
+class PortBusy(AsrError):
+    """Another program listens there already."""
+
+    code = "port_busy"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", envvar="HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", envvar="PORT")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with settings.")] = None,
+) -> None:
+    """Start the service: web page, WebSocket and REST on one port."""
+    wished = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    settings = load_settings({"server": wished} if wished else None, config_file=config)
+    configure_logging(settings.logging.level, settings.logging.format)
+    listener = listen(settings.server.host, settings.server.port)
+    with listener, asyncio.Runner(loop_factory=uvicorn.Config(app="", loop="auto").get_loop_factory()) as runner:
+        runner.run(_serve(settings, listener))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, before anything slow is begun.
+
+    Raises:
+        PortBusy: The address is in use, or not ours to use.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortBusy(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}.",
+            hint="Choose another one with --port or ASR_SERVER__PORT.",
+        ) from error
+    return listener
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with build(settings) as services:
+        await uvicorn.Server(_uvicorn_config(settings, create_app(settings, services=services))).serve([listener])
+
+
+def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
+    server = settings.server
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,  # the application writes one line per request itself
+        ws="websockets-sansio",
+        ws_max_size=server.ws_max_message_mb << 20,
+        ws_ping_interval=server.ws_ping_interval_s,
+        ws_ping_timeout=server.ws_ping_timeout_s,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=server.shutdown_deadline_s,
+        proxy_headers=bool(server.trusted_proxies),
+        forwarded_allow_ips=server.trusted_proxies,
+    )

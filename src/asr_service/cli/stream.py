@@ -1,0 +1,139 @@
+"""``asr-service stream``: speaks the native protocol to a running server, and shows the text as it comes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from asr_service.bootstrap import open_decoder
+from asr_service.domain.ports.audio_decoder import AudioNotDecodable
+from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
+from asr_service.infrastructure.config.settings import load_settings
+from asr_service.shared.errors import AsrError, InvalidRequest
+
+_PACKET_MS = 100
+_PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
+
+
+class ServerUnreachable(AsrError):
+    """No server answers at the address, or it broke off."""
+
+    code = "server_unreachable"
+
+
+class RefusedByServer(AsrError):
+    """The server reported an error."""
+
+    code = "refused_by_server"
+
+
+class NoMicrophone(AsrError):
+    """There is no microphone to listen to, or nothing to read it with."""
+
+    code = "no_microphone"
+
+
+def stream(
+    file: Annotated[Path | None, typer.Argument(help="A recording, sent as fast as it was spoken.")] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone instead; Ctrl+C ends.")] = False,
+    url: Annotated[str, typer.Option(help="The server.")] = "ws://127.0.0.1:8000/api/v1/stream",
+    language: Annotated[str, typer.Option("--language", "-l", help="zh, en, …; auto detects it.")] = "auto",
+    fast: Annotated[bool, typer.Option("--fast", help="Send a file as fast as the server takes it.")] = False,
+) -> None:
+    """Stream a recording, or the microphone, to a running server; partial text is grey until it is final."""
+    if mic == (file is not None):
+        raise InvalidRequest("Give either a file or --mic.", field="file")
+    if file is not None and not file.is_file():
+        raise AudioNotDecodable(f"There is no file {file}.", field="file")
+    packets = _microphone() if file is None else _recording(file, paced=not fast)
+    asyncio.run(_stream(url, language, packets))
+
+
+async def _stream(url: str, language: str, packets: AsyncIterator[bytes]) -> None:
+    try:
+        async with connect(url, max_size=None) as socket:
+            await socket.send(json.dumps({"type": "start", "language": language}))
+            sending = asyncio.create_task(_send(socket, packets))
+            try:
+                await _show(socket)
+            finally:
+                sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+    except InvalidHandshake as error:
+        raise ServerUnreachable(f"{url} refused the connection: {error}.") from error
+    except (OSError, WebSocketException) as error:
+        raise ServerUnreachable(
+            f"{url} does not answer: {error}.", hint="Is it running? Start it with: asr-service serve"
+        ) from error
+
+
+async def _send(socket: ClientConnection, packets: AsyncIterator[bytes]) -> None:
+    try:
+        async for packet in packets:
+            await socket.send(packet)
+    except (AsrError, asyncio.CancelledError):
+        await socket.close()
+        raise
+    await socket.send('{"type": "end"}')
+
+
+async def _show(socket: ClientConnection) -> None:
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        async for frame in socket:
+            message: dict[str, Any] = json.loads(frame)
+            match message["type"]:
+                case "partial":
+                    text = Text.assemble((message["stable"], "grey50"), (message["volatile"], "grey35 italic"))
+                    live.update(text, refresh=True)
+                    if not console.is_terminal:
+                        typer.echo(f"… {message['text']}")
+                case "final" if message["text"]:
+                    live.update("", refresh=True)
+                    console.print(Text(message["text"]))
+                case "failed" | "error":
+                    raise RefusedByServer(message["message"], hint=message.get("hint"))
+
+
+async def _recording(path: Path, *, paced: bool) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    started_s, sent = loop.time(), 0
+    async for block in open_decoder(load_settings()).decode_file(path):
+        for start in range(0, len(block), _PACKET_BYTES):
+            yield block[start : start + _PACKET_BYTES]
+            sent += 1
+            if paced:
+                await asyncio.sleep(max(0.0, started_s + sent * _PACKET_MS / 1_000 - loop.time()))
+
+
+async def _microphone() -> AsyncIterator[bytes]:
+    try:
+        import sounddevice  # noqa: PLC0415 - an optional extra, with a system library behind it
+    except (ImportError, OSError) as error:
+        raise NoMicrophone(
+            f"The microphone cannot be read: {error}.",
+            hint="pip install 'asr-service[mic]', and the system package libportaudio2.",
+        ) from error
+    loop = asyncio.get_running_loop()
+    packets: asyncio.Queue[bytes] = asyncio.Queue(maxsize=100)  # 10 s; when it is full, the newest packet is lost
+
+    def take(data: Any, *_: Any) -> None:
+        loop.call_soon_threadsafe(lambda packet: packets.full() or packets.put_nowait(packet), bytes(data))
+
+    try:
+        microphone = sounddevice.RawInputStream(
+            samplerate=SAMPLE_RATE_HZ, channels=1, dtype="int16", blocksize=_PACKET_BYTES // 2, callback=take
+        )
+    except sounddevice.PortAudioError as error:
+        raise NoMicrophone(f"The microphone cannot be opened: {error}.") from error
+    with microphone:
+        while True:
+            yield await packets.get()

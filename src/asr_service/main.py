@@ -1,0 +1,91 @@
+"""The web application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from asr_service import __version__
+from asr_service.app.api.dependencies import ApiServices
+from asr_service.app.api.error_handlers import install_error_handlers
+from asr_service.app.api.openai import models, transcriptions
+from asr_service.app.api.v1 import router as v1
+from asr_service.app.api.v1.rest import operations
+from asr_service.app.api.v1.websocket import funasr_routes
+from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
+from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
+from asr_service.bootstrap import build
+from asr_service.infrastructure.config.settings import Settings, load_settings
+
+_PACKAGE = Path(__file__).parent
+
+
+def create_app(settings: Settings | None = None, *, services: ApiServices | None = None, **overrides: Any) -> FastAPI:
+    """The application. Nothing is opened before its lifespan begins; everything is closed when that ends.
+
+    Args:
+        settings: As loaded by ``load_settings``; ``None`` loads them from the environment.
+        services: Use cases that are built already; whoever built them closes them.
+        overrides: Parts that replace the real ones, by the names of ``bootstrap.build``: for tests.
+    """
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if services is not None:
+            app.state.services = services
+            yield
+            return
+        async with build(settings, **overrides) as built:
+            app.state.services = built
+            yield
+
+    def on_request(method: str, route: str, status: int, seconds: float) -> None:
+        app.state.services.on_request(method, route, status, seconds)
+
+    app = _application(settings, lifespan)
+    install_error_handlers(app)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.server.max_upload_mb << 20)
+    if settings.server.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.server.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(RequestLogMiddleware, on_request=on_request)
+    for router in (v1.router, transcriptions.router, models.router, operations.router):
+        app.include_router(router)
+    if settings.funasr.enabled:
+        app.include_router(funasr_routes.router)
+    _serve_page(app, page_folder())
+    return app
+
+
+def _application(settings: Settings, lifespan: Any) -> FastAPI:
+    about = {
+        "title": "asr-service",
+        "version": __version__,
+        "summary": "Self-hosted speech recognition: live and batch, Mandarin and English first.",
+        "lifespan": lifespan,
+    }
+    if settings.api_docs.enabled:
+        return FastAPIOffline(**about)  # the documentation pages with their scripts: no other host is asked
+    return FastAPI(**about, docs_url=None, redoc_url=None, openapi_url=None)
+
+
+def page_folder() -> Path:
+    """Where the web page is: inside the installed package, or beside ``src`` in a checkout."""
+    installed = _PACKAGE / "frontend"
+    return installed if installed.is_dir() else _PACKAGE.parent.parent / "frontend"
+
+
+def _serve_page(app: FastAPI, folder: Path) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(folder / "index.html")
+
+    app.mount("/page", StaticFiles(directory=folder), name="page")

@@ -21,7 +21,8 @@ from asr_service.app.api.v1.websocket import funasr_routes
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
 from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
 from asr_service.bootstrap import build
-from asr_service.infrastructure.config.settings import Settings, load_settings
+from asr_service.infrastructure.config.loading import load_settings
+from asr_service.infrastructure.config.settings import Settings
 
 _PACKAGE = Path(__file__).parent
 
@@ -46,12 +47,12 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
             app.state.services = built
             yield
 
-    def on_request(method: str, route: str, status: int, seconds: float) -> None:
-        app.state.services.on_request(method, route, status, seconds)
+    def on_request(route: str | None, method: str, status: int, seconds: float) -> None:
+        app.state.services.on_request(route, method, status, seconds)
 
     app = _application(settings, lifespan)
     install_error_handlers(app)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.server.max_upload_mb << 20)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.server.max_upload_bytes)
     if settings.server.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.server.cors_origins, allow_methods=["*"], allow_headers=["*"]

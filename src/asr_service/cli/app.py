@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from asr_service.app.api.errors import meaning_of
 from asr_service.cli import artifacts, configuration, database, serve, stream, transcribe
+from asr_service.infrastructure.config.problems import EXIT_CODE, InvalidSettings
 from asr_service.shared.errors import AsrError
 
 app = typer.Typer(
@@ -31,6 +32,9 @@ def main() -> None:
     """Runs the command line. A typed error becomes one readable line and the exit code of its kind."""
     try:
         app()
+    except InvalidSettings as error:
+        report(error)
+        sys.exit(EXIT_CODE)
     except AsrError as error:
         report(error)
         sys.exit(meaning_of(error).exit_code)

@@ -1,1 +1,96 @@
 """``asr-service models`` and ``asr-service samples``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from asr_service.bootstrap import open_model_store, open_recordings
+from asr_service.domain.ports.model_store import ModelState, PullProgress
+from asr_service.infrastructure.config.settings import Settings
+from asr_service.infrastructure.config.loading import load_settings
+
+RUNTIME_MODELS = ("silero-vad",)
+"""Needed beside the recognizer's model, whatever it is."""
+SAMPLE_RECORDINGS = "phrases"
+
+models = typer.Typer(help="Models and recordings on this machine.", no_args_is_help=True)
+_Names = Annotated[list[str] | None, typer.Argument(help="Entries; none: what the service needs.", show_default=False)]
+
+
+@models.command("list")
+def list_models() -> None:
+    """Show what the catalogue has, and what is here."""
+    for entry in open_model_store(load_settings()).list_entries():
+        colour = {ModelState.INSTALLED: typer.colors.GREEN, ModelState.CORRUPT: typer.colors.RED}.get(entry.state)
+        state = typer.style(f"{entry.state:<10}", fg=colour)
+        typer.echo(f"{entry.name:<16} {state} {entry.size_bytes / 1e6:7.1f} MB  {entry.licence:<13} {entry.description}")
+
+
+@models.command()
+def pull(names: _Names = None) -> None:
+    """Fetch what is missing; checksums are verified, and a broken download goes on where it stopped."""
+    settings = load_settings()
+    store = open_model_store(settings)
+    for name in _chosen(names, settings):
+        with _progress(name) as progress:
+            folder = store.pull(name, progress)
+        typer.echo(f"{name}: {folder}")
+
+
+@models.command()
+def verify(names: _Names = None) -> None:
+    """Read every byte and compare checksums."""
+    settings = load_settings()
+    store = open_model_store(settings)
+    for name in _chosen(names, settings):
+        store.verify(name)
+        typer.echo(f"{name}: every file is what the catalogue says")
+
+
+@models.command()
+def remove(names: Annotated[list[str], typer.Argument(help="Entries.", show_default=False)]) -> None:
+    """Delete the files of entries; they can be pulled again."""
+    store = open_model_store(load_settings())
+    for name in names:
+        store.remove(name)
+        typer.echo(f"{name}: removed")
+
+
+def samples(
+    folder: Annotated[Path, typer.Argument(help="Where to put them.")] = Path(),
+) -> None:
+    """Put one English and one Mandarin recording into a folder, for a first try."""
+    settings = load_settings()
+    with _progress(SAMPLE_RECORDINGS) as progress:
+        open_model_store(settings).pull(SAMPLE_RECORDINGS, progress)
+    for recording in open_recordings(settings).write_samples(folder):
+        typer.echo(f"{recording.path}: {recording.reference}")
+
+
+def _chosen(names: list[str] | None, settings: Settings) -> list[str]:
+    if names:
+        return names
+    own = settings.recognizer.model_directory is not None
+    return [*RUNTIME_MODELS] if own else [settings.recognizer.model, *RUNTIME_MODELS]
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[PullProgress], None]]:
+    """Shows a bar on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(pulled: PullProgress) -> None:
+            label = f"{name}: {pulled.stage} {pulled.source}".rstrip()
+            if label not in tasks:
+                tasks[label] = progress.add_task(label)
+            progress.update(tasks[label], completed=pulled.done_bytes, total=pulled.total_bytes)
+
+        yield show

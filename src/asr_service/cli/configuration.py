@@ -1,12 +1,13 @@
 """``asr-service config``."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
-from asr_service.infrastructure.config.settings import effective, load_settings
+from asr_service.infrastructure.config.effective import effective
+from asr_service.infrastructure.config.loading import load_settings
 
 config = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 
@@ -20,7 +21,6 @@ def _group() -> None:
 def show(
     file: Annotated[Path | None, typer.Option("--config", help="YAML or TOML file with settings.")] = None,
 ) -> None:
-    """Print the settings in force as YAML, secrets masked."""
-    typer.echo(
-        yaml.safe_dump(effective(load_settings(config_file=file)), allow_unicode=True, sort_keys=False), nl=False
-    )
+    """Print the settings in force and where each comes from, secrets masked."""
+    for key, setting in effective(load_settings(config_file=file)).items():
+        typer.echo(f"{key} = {json.dumps(setting.value, ensure_ascii=False)}  # {setting.source}")

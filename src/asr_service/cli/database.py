@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from asr_service.bootstrap import open_database
-from asr_service.infrastructure.config.settings import load_settings
+from asr_service.infrastructure.config.loading import load_settings
 
 db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 

@@ -9,8 +9,9 @@ import typer
 import uvicorn
 
 from asr_service.bootstrap import build
-from asr_service.infrastructure.config.settings import Settings, load_settings
-from asr_service.infrastructure.logging.setup import configure_logging
+from asr_service.infrastructure.config.loading import load_settings
+from asr_service.infrastructure.config.settings import Settings
+from asr_service.infrastructure.logging.configuration import configure_logging
 from asr_service.main import create_app
 from asr_service.shared.errors import AsrError
 
@@ -31,7 +32,7 @@ def serve(
     """Start the service: web page, WebSocket and REST on one port."""
     wished = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings({"server": wished} if wished else None, config_file=config)
-    configure_logging(settings.logging.level, settings.logging.format)
+    configure_logging(settings.logging.level, settings.log_format)
     listener = listen(settings.server.host, settings.server.port)
     with listener, asyncio.Runner(loop_factory=uvicorn.Config(app="", loop="auto").get_loop_factory()) as runner:
         runner.run(_serve(settings, listener))
@@ -69,11 +70,11 @@ def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # the application writes one line per request itself
         ws="websockets-sansio",
-        ws_max_size=server.ws_max_message_mb << 20,
+        ws_max_size=server.ws_max_message_bytes,
         ws_ping_interval=server.ws_ping_interval_s,
         ws_ping_timeout=server.ws_ping_timeout_s,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=server.shutdown_deadline_s,
+        timeout_graceful_shutdown=int(server.drain_deadline_s),
         proxy_headers=bool(server.trusted_proxies),
-        forwarded_allow_ips=server.trusted_proxies,
+        forwarded_allow_ips=list(server.trusted_proxies),
     )

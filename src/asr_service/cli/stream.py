@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 from asr_service.bootstrap import open_decoder
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
-from asr_service.infrastructure.config.settings import load_settings
+from asr_service.infrastructure.config.loading import load_settings
 from asr_service.shared.errors import AsrError, InvalidRequest
 
 _PACKET_MS = 100
@@ -125,8 +125,12 @@ async def _microphone() -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     packets: asyncio.Queue[bytes] = asyncio.Queue(maxsize=100)  # 10 s; when it is full, the newest packet is lost
 
+    def keep(packet: bytes) -> None:
+        if not packets.full():
+            packets.put_nowait(packet)
+
     def take(data: Any, *_: Any) -> None:
-        loop.call_soon_threadsafe(lambda packet: packets.full() or packets.put_nowait(packet), bytes(data))
+        loop.call_soon_threadsafe(keep, bytes(data))
 
     try:
         microphone = sounddevice.RawInputStream(

@@ -19,8 +19,8 @@ from asr_service.bootstrap import Transcriber, open_transcriber
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.domain.value_objects.transcript import Transcript
-from asr_service.infrastructure.config.settings import load_settings
-from asr_service.infrastructure.logging.setup import configure_logging
+from asr_service.infrastructure.config.loading import load_settings
+from asr_service.infrastructure.logging.configuration import configure_logging
 
 
 class Format(StrEnum):
@@ -52,7 +52,7 @@ def transcribe(
 ) -> None:
     """Transcribe recordings here and now; no server is needed."""
     settings = load_settings()
-    configure_logging("warning", settings.logging.format)
+    configure_logging("warning", settings.log_format)
     for file in files:
         if not file.is_file():
             raise AudioNotDecodable(f"There is no file {file}.", field="files")
@@ -75,7 +75,7 @@ async def _transcribe(transcriber: Transcriber, file: Path, language: str) -> Tr
     defaults = transcriber.recording_defaults
     code = supported_language(language, transcriber.recognizer.capabilities)
     config = replace(defaults, options=replace(defaults.options, language=code))
-    seconds = await transcriber.probe_seconds(file)
+    seconds = await transcriber.decoder.probe_seconds(file)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) if console.is_terminal else nullcontext() as progress:

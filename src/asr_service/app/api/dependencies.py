@@ -21,7 +21,7 @@ class ApiServices:
     """Everything that the interfaces call.
 
     Attributes:
-        on_request: Told of each finished HTTP request: method, route template, status, seconds.
+        on_request: Told of each finished HTTP request: route template, method, status, seconds.
         render_metrics: The metrics in the text format of Prometheus, and its content type.
         started_at_s: Unix time of the start of this process, the ``created`` of OpenAI's model objects.
     """
@@ -32,7 +32,7 @@ class ApiServices:
     recognizer: Recognizer
     health: HealthService
     recording_defaults: SessionConfig
-    on_request: Callable[[str, str, int, float], None]
+    on_request: Callable[[str | None, str, int, float], None]
     render_metrics: Callable[[], tuple[bytes, str]]
     started_at_s: int
 
@@ -43,7 +43,7 @@ def services_of(connection: HTTPConnection) -> ApiServices:
     return services
 
 
-def caller_of(connection: HTTPConnection) -> Caller:  # noqa: ARG001 - where credentials will be read
+def caller_of(connection: HTTPConnection) -> Caller:
     """Who asks. Without authentication everybody is the local caller."""
     return LOCAL_CALLER
 

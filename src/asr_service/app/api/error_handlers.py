@@ -1,5 +1,6 @@
 """How errors are answered over HTTP: problem details, and under ``/v1`` in the shape that OpenAI's clients read."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -38,14 +39,14 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:])
     invalid = InvalidRequest(f"{field}: {first['msg']}." if field else f"{first['msg']}.", field=field or None)
-    return error_response(request.url.path, invalid, Meaning(422, 0, "invalid_request_error"))
+    return error_response(request.url.path, invalid, replace(meaning_of(invalid), http_status=422))
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     """The framework's own refusals, such as an unknown route."""
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "invalid_request")
-    meaning = Meaning(error.status_code, 0, "invalid_request_error")
+    meaning = replace(meaning_of(InvalidRequest("")), http_status=error.status_code)
     response = error_response(request.url.path, AsrError(f"{error.detail}."), meaning, code=code)
     response.headers.update(error.headers or {})
     return response

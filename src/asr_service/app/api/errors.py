@@ -1,13 +1,32 @@
 """The one table that says what each error means to a client."""
 
 from dataclasses import dataclass
+from os import (
+    EX_CANTCREAT,
+    EX_DATAERR,
+    EX_NOINPUT,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    EX_USAGE,
+)
 
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.domain.entities.audio_session import IllegalTransition
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio
+from asr_service.domain.ports.model_store import (
+    CacheNotWritable,
+    DiskFull,
+    ModelCorrupt,
+    ModelDownloadFailed,
+    ModelMissing,
+    ModelUnknown,
+)
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
+from asr_service.domain.ports.storage import StorageUnavailable
+from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
 from asr_service.domain.value_objects.language import UnsupportedLanguage
 from asr_service.shared.errors import AsrError, InvalidRequest, NotFound
 
@@ -23,33 +42,43 @@ TRY_AGAIN_LATER = 1013
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an error is to an HTTP client, to a WebSocket client, and in OpenAI's vocabulary of error types."""
+    """What an error is to an HTTP client, a WebSocket client and a shell, and in OpenAI's vocabulary of error types."""
 
     http_status: int
     close_code: int
-    openai_type: str
+    exit_code: int
+    openai_type: str = "invalid_request_error"
 
 
-_INVALID = Meaning(400, POLICY_VIOLATION, "invalid_request_error")
-_BUSY = Meaning(503, TRY_AGAIN_LATER, "server_error")
-_BROKEN = Meaning(500, INTERNAL_ERROR, "server_error")
+_INVALID = Meaning(400, POLICY_VIOLATION, EX_USAGE)
+_BUSY = Meaning(503, TRY_AGAIN_LATER, EX_TEMPFAIL, "server_error")
+_BROKEN = Meaning(500, INTERNAL_ERROR, EX_SOFTWARE, "server_error")
+_MISSING_PART = Meaning(503, INTERNAL_ERROR, EX_UNAVAILABLE, "server_error")
 
 MEANINGS: dict[type[AsrError], Meaning] = {
     AsrError: _BROKEN,
     InvalidRequest: _INVALID,
-    NotFound: Meaning(404, POLICY_VIOLATION, "invalid_request_error"),
+    NotFound: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     MalformedMessage: _INVALID,
     IllegalTransition: _INVALID,
     UnsupportedLanguage: _INVALID,
-    ClientIdle: Meaning(408, POLICY_VIOLATION, "invalid_request_error"),
-    ClientTooSlow: Meaning(408, POLICY_VIOLATION, "invalid_request_error"),
-    EmptyAudio: _INVALID,
-    AudioNotDecodable: Meaning(400, UNSUPPORTED_DATA, "invalid_request_error"),
-    AudioTooLong: Meaning(413, MESSAGE_TOO_BIG, "invalid_request_error"),
+    ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
+    ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
+    EmptyAudio: Meaning(400, POLICY_VIOLATION, EX_DATAERR),
+    AudioNotDecodable: Meaning(400, UNSUPPORTED_DATA, EX_DATAERR),
+    AudioTooLong: Meaning(413, MESSAGE_TOO_BIG, EX_DATAERR),
     ServiceOverloaded: _BUSY,
     RecognizerOverloaded: _BUSY,
     RecognizerUnavailable: _BUSY,
     RecognitionFailed: _BROKEN,
+    VoiceActivityUnavailable: _BUSY,
+    StorageUnavailable: _BUSY,
+    ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
+    ModelMissing: _MISSING_PART,
+    ModelCorrupt: _MISSING_PART,
+    ModelDownloadFailed: _MISSING_PART,
+    CacheNotWritable: Meaning(503, INTERNAL_ERROR, EX_CANTCREAT, "server_error"),
+    DiskFull: Meaning(503, INTERNAL_ERROR, EX_CANTCREAT, "server_error"),
 }
 
 

@@ -18,8 +18,8 @@ REQUEST_ID_HEADER = "x-request-id"
 _ACCEPTABLE_ID = re.compile(r"[\w.:\-]{1,64}")
 _QUIET_PATHS = ("/health/", "/metrics")  # asked every few seconds by machines
 
-OnRequest = Callable[[str, str, int, float], None]
-"""Told of each finished request: method, route template, status, seconds."""
+OnRequest = Callable[[str | None, str, int, float], None]
+"""Told of each finished request: route template (``None``: no route), method, status, seconds."""
 
 
 class RequestLogMiddleware:
@@ -53,15 +53,15 @@ class RequestLogMiddleware:
 
     def _report(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = scope["method"], scope["path"]
-        self._on_request(method, route_template(scope), status, seconds)
+        self._on_request(route_template(scope), method, status, seconds)
         write = log.debug if path.startswith(_QUIET_PATHS) else log.info
         write("request", method=method, path=path, status=status, duration_ms=round(seconds * 1_000, 1))
 
 
-def route_template(scope: Scope) -> str:
+def route_template(scope: Scope) -> str | None:
     """The path with its parameters' names, such as ``/v1/models/{model}``: as many values as there are routes."""
     for route in scope["app"].routes if "app" in scope else ():
         match, _child_scope = route.matches(scope)
         if match is not Match.NONE:
             return str(getattr(route, "path", scope["path"]))
-    return "unmatched"
+    return None

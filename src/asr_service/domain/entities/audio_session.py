@@ -89,7 +89,7 @@ class AudioSession:
 
         The answer is due by ``voice_observed`` before the next call.
         """
-        available = self._received - self._given
+        available = max(0, self._received - self._given)
         whole = available - available % WINDOW_SAMPLES
         offset = (self._given - self._pcm_start) * BYTES_PER_SAMPLE
         windows = bytes(self._pcm[offset : offset + whole * BYTES_PER_SAMPLE])
@@ -120,7 +120,9 @@ class AudioSession:
         self._received += len(pcm) // BYTES_PER_SAMPLE
 
     def voice_observed(self, probabilities: Sequence[float]) -> None:
-        """Takes the speech probabilities of the windows that were taken last, in order."""
+        """Takes the speech probabilities of the windows that were taken last, in order. Ignored on a closed session."""
+        if self.status is SessionStatus.CLOSED:
+            return
         for probability in probabilities:
             for event in self._segmenter.observe(probability):
                 self._apply(event)
@@ -178,8 +180,7 @@ class AudioSession:
     def abort(self, reason: EndReason) -> None:
         """Ends the session at once; what is owed is withdrawn. Harmless on a closed session."""
         if self.status is not SessionStatus.CLOSED:
-            for utterance in self._utterances:
-                self._withdraw(utterance)
+            self._withdraw_all()
             self._close(reason)
 
     # --- the life of an utterance
@@ -191,7 +192,7 @@ class AudioSession:
             case SpeechPaused(span):
                 self._request_final(self._utterances[-1], self._received_part(span))
             case SpeechResumed():
-                self._withdrawn += filter(None, [self._utterances[-1].forget_speculation()])
+                self._withdraw(self._utterances[-1].forget_speculation())
             case SpeechFinished(span, forced):
                 self._end_utterance(self._utterances[-1], self._received_part(span), forced)
 
@@ -209,11 +210,10 @@ class AudioSession:
                 session_id=self.session_id, at_s=self._now_s, utterance=utterance.index, span=span, forced=forced
             )
         )
-        if utterance.partial_request is not None:
-            self._withdrawn.append(utterance.partial_request)
-            utterance.partial_request = None
+        self._withdraw(utterance.partial_request)
+        utterance.partial_request = None
         if utterance.final_span != span:
-            self._withdrawn += filter(None, [utterance.forget_speculation()])
+            self._withdraw(utterance.forget_speculation())
             self._request_final(utterance, span)
         self._release_finals()
 
@@ -225,7 +225,7 @@ class AudioSession:
         self._release_finals()
 
     def _show(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
-        shown = utterance.show(hypothesis.text) if self.config.partials.enabled else None
+        shown = utterance.show(hypothesis.text, end) if self.config.partials.enabled else None
         if shown is not None:
             self._emit(
                 PartialRecognized(
@@ -302,9 +302,18 @@ class AudioSession:
         self._requests.append(request)
         return request.request_id
 
-    def _withdraw(self, utterance: Utterance) -> None:
-        self._withdrawn += filter(None, [utterance.partial_request, utterance.final_request])
-        utterance.partial_request = utterance.final_request = None
+    def _withdraw(self, request_id: str | None) -> None:
+        """Takes a request back: one that the owner has not taken yet is gone, the withdrawal of another is reported."""
+        untaken = [request for request in self._requests if request.request_id != request_id]
+        if request_id is not None and len(untaken) == len(self._requests):
+            self._withdrawn.append(request_id)
+        self._requests = untaken
+
+    def _withdraw_all(self) -> None:
+        for utterance in self._utterances:
+            self._withdraw(utterance.partial_request)
+            self._withdraw(utterance.final_request)
+            utterance.partial_request = utterance.final_request = None
 
     # --- the end
 
@@ -327,15 +336,13 @@ class AudioSession:
             self._close(EndReason.COMPLETED)
 
     def _give_up(self, code: str, message: str, reason: EndReason) -> None:
+        for event in self._segmenter.finish(self._heard):
+            self._apply(event)
+        self._withdraw_all()
         for utterance in self._utterances:
-            self._withdraw(utterance)
-            if utterance.span is None:
-                utterance.span = SampleSpan(utterance.start, max(utterance.start, self._heard))
-                utterance.outcome = None
             if utterance.outcome is None:
                 utterance.outcome = Failure(code, message)
-            self._emit(self._outcome_event(utterance))
-        self._utterances.clear()
+        self._release_finals()
         self._close(reason)
 
     def _close(self, reason: EndReason) -> None:

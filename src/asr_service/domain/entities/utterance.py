@@ -25,6 +25,7 @@ class Utterance:
         span: Set at the endpoint.
         endpoint_at_s: When the endpoint was found.
         partial_position: Where the audio of the last requested partial ended.
+        shown_position: Where the audio of the last shown text ended.
         partial_request: The partial that is being recognized, if any.
         final_request: The final that is being recognized, if any; before the endpoint it is speculative.
         final_span: What the final was, or is being, made from.
@@ -35,6 +36,7 @@ class Utterance:
     start: int
     partial_position: int
     span: SampleSpan | None = None
+    shown_position: int = 0
     endpoint_at_s: float = 0.0
     partial_request: str | None = None
     final_request: str | None = None
@@ -49,8 +51,14 @@ class Utterance:
         """Whether the endpoint is found and the outcome is known, so that it can leave."""
         return self.span is not None and self.outcome is not None
 
-    def show(self, text: str) -> Agreement | None:
-        """Takes a hypothesis for the text so far; returns what to show, ``None`` if that has not changed."""
+    def show(self, text: str, end: int) -> Agreement | None:
+        """Takes a hypothesis for the text up to ``end``; returns what to show, ``None`` if that is nothing new.
+
+        A hypothesis that was overtaken by one of more audio is not looked at.
+        """
+        if end < self.shown_position:
+            return None
+        self.shown_position = end
         agreement = self.stabilizer.observe(text)
         if agreement == self._shown or not (agreement.stable or agreement.volatile):
             return None

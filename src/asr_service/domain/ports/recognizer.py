@@ -28,6 +28,12 @@ class RecognizerOverloaded(AsrError):
     code = "overloaded"
 
 
+class RecognitionSuperseded(AsrError):
+    """The request, a partial, is dropped: a newer request of its session makes it useless, or soon will. No loss."""
+
+    code = "superseded"
+
+
 class RecognitionKind(StrEnum):
     """Finals are owed; partials are perishable."""
 
@@ -105,5 +111,6 @@ class Recognizer(Protocol):
             RecognitionFailed: This audio cannot be processed; others can.
             RecognizerUnavailable: No engine is ready.
             RecognizerOverloaded: The queue is full.
+            RecognitionSuperseded: A partial, not worth recognizing any more.
         """
         ...

@@ -2,12 +2,24 @@
 
 from typing import Protocol
 
+from asr_service.shared.errors import AsrError
+
 WINDOW_SAMPLES = 512  # 32 ms at 16 kHz: the window that Silero VAD was trained on
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 
 
+class VoiceActivityUnavailable(AsrError):
+    """The detector cannot be loaded, has failed, or is closed."""
+
+    code = "voice_activity_unavailable"
+
+
 class VoiceActivityStream(Protocol):
-    """The recurrent state of one session. The weights behind it are shared, the state never is."""
+    """The recurrent state of one session. The weights behind it are shared, the state never is.
+
+    The probabilities do not depend on how the stream is cut into calls, nor on what other streams do meanwhile. A
+    stream needs no closing; after a call that failed or was cancelled it is of no further use.
+    """
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         """Looks at the next stretch of the stream.
@@ -17,6 +29,10 @@ class VoiceActivityStream(Protocol):
 
         Returns:
             One speech probability in 0–1 per window. Calls on one stream must not overlap.
+
+        Raises:
+            ValueError: ``pcm`` is no whole number of windows.
+            VoiceActivityUnavailable: The detector failed on these windows, or has been closed.
         """
         ...
 

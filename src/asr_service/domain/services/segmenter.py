@@ -14,9 +14,10 @@ from asr_service.domain.value_objects.asr_config import EndpointingPolicy
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, samples_from_ms
 
 HYSTERESIS = 0.15
+LOWEST_SILENCE = 0.01  # whatever the threshold, less than this is silence (as in Silero's get_speech_timestamps)
 TAIL_MS = 200  # kept after the last speech window: final consonants fade below the threshold before they end
 CANDIDATE_GAP_MS = 96  # silence that separates a click from what follows it
-_SMOOTHING_WINDOWS = 3  # a cut is sought in the middle of about 100 ms of quiet, not in one lucky window
+WEAK_GAP_MS = 200  # so does a longer stretch that is neither speech nor silence; weak speech has shorter ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,15 @@ class Segmenter:
 
     def __init__(self, policy: EndpointingPolicy) -> None:
         self.policy = policy
+        self._silence_below = max(policy.threshold - HYSTERESIS, LOWEST_SILENCE)
         self._silence_samples = samples_from_ms(policy.silence_ms)
+        self._max_samples = samples_from_ms(policy.max_utterance_ms)
         self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
         self._position = 0  # end of the last window
         self._floor = 0  # end of the last utterance; the next one cannot begin before it
         self._candidate: int | None = None  # start of speech that is still too short to believe
         self._candidate_speech = 0
+        self._candidate_end = 0  # end of its last speech window
         self._start: int | None = None  # start of the open utterance
         self._silence_start: int | None = None
         self._paused = False
@@ -86,7 +90,9 @@ class Segmenter:
         if self._start is not None:
             return self._start
         begin = self._position if self._candidate is None else self._candidate
-        return max(self._floor, begin - samples_from_ms(self.policy.prefix_padding_ms))
+        padded = begin - samples_from_ms(self.policy.prefix_padding_ms)
+        # However long a hesitant beginning takes, it leaves half of the utterance to what follows.
+        return max(self._floor, padded, self._position - self._max_samples // 2)
 
     def observe(self, probability: float) -> list[SegmenterEvent]:
         """Takes the speech probability of the next window; returns what it decides, in order."""
@@ -111,14 +117,20 @@ class Segmenter:
             if self._candidate is None:
                 self._candidate, self._candidate_speech = window_start, 0
             self._candidate_speech += WINDOW_SAMPLES
+            self._candidate_end = self._position
             if self._candidate_speech >= samples_from_ms(self.policy.min_speech_ms):
                 return [self._open(self.retained_from)]
-        elif self._candidate is not None and probability < self.policy.threshold - HYSTERESIS:
-            if self._silence_start is None:
+        elif self._candidate is not None:
+            if self._silence_start is None and probability < self._silence_below:
                 self._silence_start = window_start
-            if self._position - self._silence_start >= samples_from_ms(CANDIDATE_GAP_MS):
+            if self._candidate_is_over():
                 self._candidate = self._silence_start = None
         return []
+
+    def _candidate_is_over(self) -> bool:
+        silence = 0 if self._silence_start is None else self._position - self._silence_start
+        without_speech = self._position - self._candidate_end
+        return silence >= samples_from_ms(CANDIDATE_GAP_MS) or without_speech >= samples_from_ms(WEAK_GAP_MS)
 
     def _listen_for_silence(self, start: int, window_start: int, probability: float) -> list[SegmenterEvent]:
         events: list[SegmenterEvent] = []
@@ -127,11 +139,11 @@ class Segmenter:
             if self._paused:
                 self._paused = False
                 events.append(SpeechResumed())
-        elif self._silence_start is None and probability < self.policy.threshold - HYSTERESIS:
+        elif self._silence_start is None and probability < self._silence_below:
             self._silence_start = window_start
         if self._silence_start is not None:
             events += self._judge_silence(start, self._silence_start)
-        if self._start is not None and self._position - start >= samples_from_ms(self.policy.max_utterance_ms):
+        if self._start is not None and self._position + WINDOW_SAMPLES - start > self._max_samples:
             events += self._cut(start)
         return events
 
@@ -158,13 +170,13 @@ class Segmenter:
         """A sample in the second half of the utterance, in the middle of its least speech-like 100 ms."""
         count = len(self._probabilities)
         earliest = max(1, count - (self._position - start) // WINDOW_SAMPLES // 2)
-        reach = _SMOOTHING_WINDOWS // 2
 
         def loudness(i: int) -> float:
-            around = self._probabilities[max(0, i - reach) : i + reach + 1]
-            return sum(around) / len(around)
+            """Weighs a window with its neighbours, so that one lucky window in loud speech does not win."""
+            before, here, after = self._probabilities[i - 1 : i + 2]
+            return before + 2 * here + after
 
-        quietest = min(range(earliest, count - reach), key=lambda i: (loudness(i), -i))
+        quietest = min(range(earliest, count - 1), key=lambda i: (loudness(i), -i))
         return self._position - (count - quietest) * WINDOW_SAMPLES + WINDOW_SAMPLES // 2
 
     def _end_before(self, end: int) -> int:

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 
 from asr_service.domain.value_objects.language import Script
+from asr_service.shared.errors import InvalidRequest
+
+
+class SettingNotAllowed(InvalidRequest, ValueError):
+    """A choice is outside of what is allowed, by itself or together with another."""
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ValueError(f"{name} is {value}; allowed is {low}–{high}")
+        raise SettingNotAllowed(f"{name} is {value}; allowed is {low}–{high}", field=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +21,11 @@ class EndpointingPolicy:
 
     Attributes:
         threshold: Speech probability (0–1) from which a window counts as speech; it counts as silence below
-            ``threshold - 0.15`` (the hysteresis of Silero's own iterator).
+            ``threshold - 0.15`` (the hysteresis of Silero's own iterator), and always below 0.01.
         silence_ms: So much silence ends an utterance.
         min_speech_ms: Less speech than this is a click, not an utterance.
-        max_utterance_ms: A longer utterance is cut where it is quietest.
+        max_utterance_ms: A longer utterance is cut where it is quietest; at least twice the padding and the minimum
+            of speech, so that there is room for a cut.
         prefix_padding_ms: Audio kept before the first speech window, so that soft first sounds are not lost.
     """
 
@@ -35,6 +41,13 @@ class EndpointingPolicy:
         _within("min_speech_ms", self.min_speech_ms, 32, 2_000)
         _within("max_utterance_ms", self.max_utterance_ms, 2_000, 28_000)
         _within("prefix_padding_ms", self.prefix_padding_ms, 0, 1_000)
+        shortest = 2 * (self.prefix_padding_ms + self.min_speech_ms)
+        if self.max_utterance_ms < shortest:
+            raise SettingNotAllowed(
+                f"max_utterance_ms is {self.max_utterance_ms}; with this padding and this minimum of speech"
+                f" it must be at least {shortest}",
+                field="max_utterance_ms",
+            )
 
 
 # In a recording nobody waits for an answer: longer pieces give the recognizer more context for less work.

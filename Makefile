@@ -1,0 +1,72 @@
+# Every task of this project. `make help` lists them; scripts/setup.py does all set-up.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+AUDIO ?=
+UPGRADE ?=
+
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(if $(UPGRADE),--upgrade) --extra whisper --extra postgres --group build
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-check setup-test models run check test accuracy lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: ## Make .venv and install the locked packages (nothing to do: under a second)
+	@$(PYTHON) scripts/setup.py run
+
+setup-check:
+	@$(PYTHON) scripts/setup.py check
+
+setup-test:
+	@$(PYTHON) scripts/setup.py test
+
+models: setup ## Fetch the default models that are not there yet
+	@$(BIN)/asr-service models pull
+
+run: models ## Start the service on HOST:PORT (default 127.0.0.1:8000)
+	@exec $(BIN)/asr-service serve --host '$(HOST)' --port '$(PORT)'
+
+check: setup-check ## Format, lint, types, import rules; unit, contract and architecture tests
+	@echo 'check: format (black)'
+	@$(BIN)/black --check --quiet --diff .
+	@echo 'check: lint (ruff)'
+	@$(BIN)/ruff check --quiet .
+	@echo 'check: types (mypy --strict)'
+	@$(BIN)/mypy
+	@echo 'check: import rules (lint-imports)'
+	@$(BIN)/lint-imports --no-logo
+	@echo 'check: unit, contract and architecture tests'
+	@$(BIN)/python -m pytest --quiet --junitxml=build/check.xml tests/unit tests/contract tests/architecture
+
+test: setup-test models ## The whole test suite with its coverage gates
+	@rm -rf build/coverage
+	@echo 'test: the whole suite, measuring coverage'
+	@$(BIN)/coverage run -m pytest --quiet --junitxml=build/test.xml
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage xml --quiet
+	@echo 'test: coverage of everything, at least 85 %'
+	@$(BIN)/coverage report --fail-under=85
+	@echo 'test: coverage of the domain, at least 95 %'
+	@$(BIN)/coverage report --include='*/asr_service/domain/*' --fail-under=95
+	@echo 'test: coverage of the wire codecs, at least 95 %'
+	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
+
+accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=folder
+	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
+	@$(BIN)/python scripts/accuracy.py '$(AUDIO)'
+
+lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
+	@echo 'lock: requirements/runtime.lock'
+	@$(LOCK) --output-file requirements/runtime.lock
+	@echo 'lock: requirements/dev.lock'
+	@$(LOCK) --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock
+
+clean: ## Remove build results and caches (.venv and downloaded models stay)
+	@rm -rf build dist .hypothesis .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find src tests scripts -type d -name __pycache__ -prune -exec rm -rf {} +

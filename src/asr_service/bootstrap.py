@@ -1,0 +1,269 @@
+"""The composition root: the one place that knows both sides, the use cases and the adapters."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from asr_service.app.api.dependencies import ApiServices
+from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
+from asr_service.app.services.admission import Admission
+from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
+from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.session_recorder import SessionRecorder
+from asr_service.app.services.transcription_service import TranscriptionService
+from asr_service.domain.events.recognition_events import UtteranceFinalized
+from asr_service.domain.events.session_events import SessionEnded, SessionStarted
+from asr_service.domain.ports.audio_decoder import AudioDecoder
+from asr_service.domain.ports.event_publisher import EventPublisher
+from asr_service.domain.ports.model_store import ModelStore
+from asr_service.domain.ports.recognizer import Recognizer, RecognizerUnavailable
+from asr_service.domain.ports.storage import StorageUnavailable
+from asr_service.domain.ports.voice_activity import VoiceActivityDetector
+from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
+from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
+from asr_service.infrastructure.artifacts.catalogue import load_catalogue
+from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
+from asr_service.infrastructure.asr.batch_observer import BatchReport
+from asr_service.infrastructure.asr.cpu_quota import usable_cpus
+from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
+from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
+from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
+from asr_service.infrastructure.asr.worker_link import WorkerEnd
+from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
+from asr_service.infrastructure.config.settings import Settings
+from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
+from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
+from asr_service.infrastructure.persistence.database import Database
+from asr_service.infrastructure.persistence.result_repository import SqlResultRepository
+from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
+from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
+from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
+from asr_service.shared.clock import SystemClock
+
+_STORED_EVENTS = (SessionStarted, UtteranceFinalized, SessionEnded)
+_BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled yet
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What turns audio into text; ``check`` says whether it can."""
+
+    decoder: AudioDecoder
+    detector: VoiceActivityDetector
+    recognizer: Recognizer
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Transcriber:
+    """What it takes to transcribe recordings without a server."""
+
+    transcription: TranscriptionService
+    recognizer: Recognizer
+    decoder: PyAvAudioDecoder
+    recording_defaults: SessionConfig
+
+
+class _MeteredBatches:
+    """Tells the metrics what the recognizer reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def batch_done(self, report: BatchReport) -> None:
+        self._metrics.batch_done(
+            finals=report.finals,
+            partials=report.partials,
+            failures=report.failures,
+            audio_s=report.audio_s,
+            queue_waits_s=report.queue_wait_s,
+            inference_s=report.inference_s,
+        )
+
+    def worker_restarted(self, worker: str, end: WorkerEnd) -> None:  # noqa: ARG002 - the observer's signature
+        self._metrics.worker_restarted(end)
+
+
+def open_model_store(settings: Settings) -> ModelStore:
+    """The models and recordings on this machine."""
+    recognizer, models = settings.recognizer, settings.models
+    own = {} if recognizer.model_directory is None else {recognizer.model: recognizer.model_directory}
+    return CachedModelStore(
+        models.cache_directory,
+        load_catalogue(),
+        local_directories=models.local_directories,
+        own_models=own,
+        offline=models.offline,
+    )
+
+
+def open_recordings(settings: Settings) -> RecordingLibrary:
+    """The recordings of the catalogue."""
+    return RecordingLibrary(open_model_store(settings), load_catalogue())
+
+
+def open_decoder(settings: Settings) -> PyAvAudioDecoder:
+    """What reads audio."""
+    return PyAvAudioDecoder(
+        max_file_seconds=settings.audio.max_file_hours * 3_600, max_container_bytes=settings.server.max_upload_bytes
+    )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database with the schema of this version."""
+    url = settings.database.url.get_secret_value()
+    database = Database(url, pool_size=settings.database.pool_size, timeout_s=settings.database.timeout_s)
+    await database.migrate()
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[Engines]:
+    """The real engines, ready to work.
+
+    Raises:
+        ModelMissing, ModelCorrupt: Files of a model are not there, or not as they should be.
+        RecognizerUnavailable: No worker could be started.
+    """
+    store = open_model_store(settings)
+    detector = SileroVoiceActivityDetector(
+        store.locate("silero-vad") / "silero_vad.onnx", threads=settings.vad.threads, max_batch=settings.vad.max_batch
+    )
+    try:
+        async with _recognizer(settings, store.locate(settings.recognizer.model), metrics) as recognizer:
+            yield Engines(open_decoder(settings), detector, recognizer, partial(_check_workers, recognizer.pool))
+    finally:
+        await detector.close()
+
+
+async def _check_workers(pool: WorkerPool) -> None:
+    if pool.status().ready == 0:
+        pool.check_available()
+        raise RecognizerUnavailable("All recognition workers are restarting.")
+
+
+def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> PooledRecognizer:
+    wanted = settings.recognizer
+    factory = FasterWhisperEngineFactory(
+        model_directory,
+        wanted.model,
+        device=wanted.device,
+        compute_type=wanted.compute_type,
+        threads=wanted.threads_per_worker,
+        beam_size=wanted.beam_size,
+    )
+    size = wanted.workers or max(1, int(usable_cpus() / wanted.threads_per_worker))
+    policy = SupervisionPolicy(hang_timeout_s=wanted.hang_timeout_s, memory_ceiling_bytes=wanted.memory_ceiling_bytes)
+    observer = _MeteredBatches(metrics)
+    recognizer = PooledRecognizer(
+        WorkerPool(factory, size, policy, observer),
+        clock=SystemClock(),
+        policy=BatchingPolicy(max_batch=wanted.max_batch, max_waiting=wanted.max_waiting),
+        observer=observer,
+    )
+    metrics.observe_queue(
+        "recognizer", lambda: recognizer.waiting_finals + recognizer.waiting_partials, wanted.max_waiting
+    )
+    return recognizer
+
+
+@asynccontextmanager
+async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
+    """Everything for transcribing recordings here and now: no database, no server."""
+    async with open_engines(settings, Metrics()) as engines:
+        sessions = _sessions(settings, engines, InProcessEventBus(()))
+        transcription = TranscriptionService(
+            decoder=engines.decoder, sessions=sessions, admission=Admission(settings.server.max_sessions)
+        )
+        yield Transcriber(transcription, engines.recognizer, open_decoder(settings), _recording_defaults(settings))
+
+
+@asynccontextmanager
+async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncIterator[ApiServices]:
+    """The whole service, opened in the order of its needs and closed in the opposite one.
+
+    Args:
+        settings: As loaded.
+        engines: In place of the real ones, for tests; whoever made them closes them.
+
+    Raises:
+        ModelMissing, ModelCorrupt, RecognizerUnavailable: There is nothing to recognize with.
+        StorageUnavailable: There is nowhere to store.
+    """
+    metrics = Metrics()
+    async with (
+        open_database(settings) as database,
+        _event_bus(database, metrics) as bus,
+        nullcontext(engines) if engines is not None else open_engines(settings, metrics) as opened,
+    ):
+        yield _api_services(settings, database, bus, opened, metrics)
+
+
+@asynccontextmanager
+async def _event_bus(database: Database, metrics: Metrics) -> AsyncIterator[InProcessEventBus]:
+    """The bus and its subscribers: who is told of what, on one screen."""
+    recorder = SessionRecorder(SqlSessionRepository(database), SqlResultRepository(database), SystemClock())
+    until_stored = RetryPolicy((StorageUnavailable,), attempts=None)
+    subscriptions = (
+        Subscription("storage", recorder.handle, events=_STORED_EVENTS, retry=until_stored),
+        Subscription("metrics", MetricsRecorder(metrics).handle),
+    )
+    bus = InProcessEventBus(subscriptions, on_dropped=metrics.event_dropped, on_failed=metrics.event_failed)
+    for subscription in subscriptions:
+        metrics.observe_queue(subscription.name, partial(bus.queued, subscription.name), subscription.capacity)
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.close(_BUS_DEADLINE_S)
+
+
+def _sessions(settings: Settings, engines: Engines, publisher: EventPublisher) -> AudioSessionService:
+    return AudioSessionService(
+        detector=engines.detector,
+        recognizer=engines.recognizer,
+        publisher=publisher,
+        clock=SystemClock(),
+        limits=SessionLimits(drain_deadline_s=settings.server.drain_deadline_s),
+    )
+
+
+def _recording_defaults(settings: Settings) -> SessionConfig:
+    return SessionConfig(endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy())
+
+
+def _api_services(
+    settings: Settings, database: Database, bus: InProcessEventBus, engines: Engines, metrics: Metrics
+) -> ApiServices:
+    admission = Admission(settings.server.max_sessions)
+    sessions = _sessions(settings, engines, bus)
+    audio = AudioHandler(
+        sessions=sessions,
+        decoder=engines.decoder,
+        recognizer=engines.recognizer,
+        admission=admission,
+        defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
+        limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
+        on_close=metrics.websocket_closed,
+    )
+    return ApiServices(
+        audio=audio,
+        transcription=TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission),
+        transcripts=SqlTranscriptReader(database),
+        recognizer=engines.recognizer,
+        health=HealthService({"recognizer": engines.check, "database": database.ping}),
+        recording_defaults=_recording_defaults(settings),
+        on_request=metrics.http_request,
+        render_metrics=metrics.render,
+        started_at_s=int(time.time()),
+    )

@@ -1,0 +1,155 @@
+"""Whisper on faster-whisper and CTranslate2: short context, batches, guards, aligned words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities
+from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
+from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
+from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
+from asr_service.infrastructure.asr.whisper.aligning import align_words
+from asr_service.infrastructure.asr.whisper.chinese_script import in_script, words_in_script
+from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder, is_contradicted
+from asr_service.infrastructure.asr.whisper.guard import Attempt, Verdict, judge
+from asr_service.infrastructure.asr.whisper.network import WhisperNetwork
+from asr_service.infrastructure.asr.whisper.piece import Piece
+from asr_service.infrastructure.asr.whisper.reading import read
+from asr_service.infrastructure.asr.whisper.repetition import compression_ratio
+from asr_service.infrastructure.asr.whisper.silence import frame_levels_dbfs, is_inaudible
+
+_ENGINE = "faster-whisper"
+MAX_SECONDS = 29.0  # the encoder hears 30 s, and wants some silence after the speech
+
+
+@dataclass(frozen=True, slots=True)
+class FasterWhisperEngineFactory:
+    """Loads a Whisper model; picklable.
+
+    Attributes:
+        model_directory: In CTranslate2's format, with ``tokenizer.json``. Nothing is fetched.
+        model_name: As it is called in the catalogue, for example ``whisper-base``.
+        device: ``cpu`` or ``cuda``.
+        compute_type: CTranslate2's name for the arithmetic.
+        threads: CPU threads of one call.
+        beam_size: Width of the search for finals that do not say; partials are decoded greedily.
+        context: How much the encoder is given at first.
+        fallback_temperatures: Tried in order on finals that no deterministic attempt made credible (openai/whisper's).
+        samplings: Texts drawn at such a temperature, of which the most probable counts (openai/whisper's ``best_of``).
+    """
+
+    model_directory: Path
+    model_name: str
+    device: str = "cpu"
+    compute_type: str = "int8"
+    threads: int = 1
+    beam_size: int = 1
+    context: EncoderContext = field(default_factory=EncoderContext)
+    fallback_temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
+    samplings: int = 5
+
+    def __call__(self) -> "FasterWhisperEngine":
+        network = WhisperNetwork(self.model_directory, self.device, self.compute_type, self.threads)
+        decoder = PieceDecoder(network, self.context, self.beam_size, self.samplings)
+        return FasterWhisperEngine(self.model_name, network, decoder, self.fallback_temperatures)
+
+
+class FasterWhisperEngine:
+    """Turns batches of requests into hypotheses with one Whisper model.
+
+    A piece is encoded in a short context and decoded; a final whose text is not credible is decoded again from the customary
+    30 s, then at rising temperatures, and the most probable text counts. A partial gets one attempt, from which loops are cut.
+    """
+
+    def __init__(
+        self, model_name: str, network: WhisperNetwork, decoder: PieceDecoder, fallback_temperatures: Sequence[float]
+    ) -> None:
+        self._network = network
+        self._decoder = decoder
+        self._fallback_temperatures = tuple(fallback_temperatures)
+        self._capabilities = RecognizerCapabilities(
+            engine=_ENGINE,
+            model=model_name,
+            languages=network.languages,
+            word_times=network.aligns,
+            hotwords=True,
+            prompt=True,
+            translation=False,
+            max_seconds=MAX_SECONDS,
+        )
+
+    @property
+    def capabilities(self) -> RecognizerCapabilities:
+        return self._capabilities
+
+    def recognize(self, batch: Sequence[RecognitionRequest]) -> list[Outcome]:
+        """Recognizes all requests at once; see :class:`asr_service.infrastructure.asr.engine.Engine`."""
+        outcomes: dict[int, Outcome] = {}
+        pieces = []
+        for index, request in enumerate(batch):
+            prepared = self._prepare(index, request)
+            if isinstance(prepared, Piece):
+                pieces.append(prepared)
+            else:
+                outcomes[index] = prepared
+        self._decode(pieces)
+        outcomes |= self._hypotheses(pieces)
+        return [outcomes[index] for index in range(len(batch))]
+
+    def _prepare(self, index: int, request: RecognitionRequest) -> Piece | Outcome:
+        language = request.options.language
+        if language is not None and language not in self._network.languages:
+            return EngineFailure(f"The model {self._capabilities.model} does not know the language {language}.")
+        samples = np.frombuffer(request.pcm, dtype="<i2")
+        if len(samples) > MAX_SECONDS * SAMPLE_RATE_HZ:
+            seconds = len(samples) / SAMPLE_RATE_HZ
+            return EngineFailure(f"The audio lasts {seconds:.1f} s; the model takes at most {MAX_SECONDS:.0f} s.")
+        levels_dbfs = frame_levels_dbfs(samples)
+        if is_inaudible(levels_dbfs):
+            return Hypothesis(text="", language=language)
+        if not self._network.multilingual:
+            language = next(iter(self._network.languages))
+        return Piece(index, request, samples, levels_dbfs, self._network.features(samples), language)
+
+    def _decode(self, pieces: Sequence[Piece]) -> None:
+        self._decoder.encode(pieces)
+        self._decoder.detect_languages(pieces)
+        self._decoder.attempt(pieces)
+        self._decoder.attempt([piece for piece in pieces if is_contradicted(piece)], continued=False)
+        doubtful = _doubtful(pieces)
+        self._decoder.encode(doubtful, padded=True)
+        self._decoder.attempt(doubtful)
+        for temperature in self._fallback_temperatures:
+            doubtful = _doubtful(doubtful)
+            self._decoder.attempt(doubtful, temperature=temperature)
+
+    def _hypotheses(self, pieces: Sequence[Piece]) -> dict[int, Hypothesis]:
+        readings = {piece: read(piece) for piece in pieces}
+        aligned = {piece: attempt for piece, attempt in readings.items() if self._wants_words(piece, attempt)}
+        words = align_words(self._network, aligned)
+        return {piece.index: _hypothesis(piece, attempt, words.get(piece, ())) for piece, attempt in readings.items()}
+
+    def _wants_words(self, piece: Piece, attempt: Attempt) -> bool:
+        wanted = piece.is_final and piece.request.options.word_times
+        return wanted and bool(attempt.text) and self._network.aligns
+
+
+def _doubtful(pieces: Sequence[Piece]) -> list[Piece]:
+    return [piece for piece in pieces if piece.is_final and judge(piece.attempts[-1]) is Verdict.DOUBTFUL]
+
+
+def _hypothesis(piece: Piece, attempt: Attempt, words: tuple[Word, ...]) -> Hypothesis:
+    script = piece.request.options.script
+    texts = words_in_script([word.text for word in words], piece.language, script)
+    return Hypothesis(
+        text=in_script(attempt.text, piece.language, script),
+        words=tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True)),
+        timing=Timing.ALIGNED if words else Timing.NONE,
+        language=piece.language,
+        language_confidence=piece.language_confidence,
+        average_logprob=attempt.average_logprob,
+        no_speech_probability=attempt.no_speech_probability,
+        compression_ratio=compression_ratio(attempt.text) if attempt.text else None,
+    )

@@ -1,0 +1,190 @@
+"""Chooses what is recognized next, and together with what."""
+
+import asyncio
+from dataclasses import dataclass
+from itertools import islice
+
+from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionSuperseded, RecognizerOverloaded
+from asr_service.infrastructure.asr.fair_queue import FairQueue, PendingRequest
+from asr_service.shared.errors import AsrError
+
+_RETRY_AFTER_S = 1.0  # a full queue has moved on by then
+_LOOK_AHEAD = 4  # batches' worth of requests among which company is sought
+
+
+@dataclass(frozen=True, slots=True)
+class BatchingPolicy:
+    """How much may wait, and what makes a good batch.
+
+    Attributes:
+        max_waiting: Requests that may wait, of both kinds. When so many wait, a partial is refused, and a final takes
+            the place of the partial that has waited longest; it is refused when all that wait are finals.
+        max_waiting_per_session: Finals of one session that may wait; more are refused.
+        max_batch: Requests in a batch. Whisper base on one core gains nothing above 4–8.
+        max_batch_audio_s: Bound for the number of requests times the longest of them, since engines pad to the longest.
+            It bounds memory in the engine, the latency of the batch, and its size on the wire. A single request may be
+            longer.
+        max_partials_beside_finals: Partials that may fill up a batch with finals, which they delay a little: the second
+            request of a batch costs about 40 % of the first.
+        context_floor_s: Requests that are shorter cost as much as this.
+        min_similarity: Shorter than this part of the longest in the batch is too much padding: at 0.5 it costs the
+            shorter request at most what batching saves, about a factor of 2.
+    """
+
+    max_waiting: int = 512
+    max_waiting_per_session: int = 128
+    max_batch: int = 8
+    max_batch_audio_s: float = 120.0
+    max_partials_beside_finals: int = 2
+    context_floor_s: float = 10.0
+    min_similarity: float = 0.5
+
+
+class MicroBatcher:
+    """The bounded queue in front of the workers; for one event loop.
+
+    Finals come before partials. Among finals, and among partials, tenants take turns, then the sessions of a tenant;
+    finals of one session keep their order. Of a session only the newest partial waits, and none that a final of the
+    same utterance makes useless: their callers get ``RecognitionSuperseded``.
+
+    The request whose turn it is always goes into the next batch; only its company is chosen, among those next in turn,
+    by length. ``policy.max_waiting`` says what happens when the queue is full.
+    """
+
+    def __init__(self, policy: BatchingPolicy) -> None:
+        self._policy = policy
+        self._finals = FairQueue()
+        self._partials = FairQueue()
+        self._work = asyncio.Event()
+
+    @property
+    def waiting_finals(self) -> int:
+        return len(self._finals)
+
+    @property
+    def waiting_partials(self) -> int:
+        return len(self._partials)
+
+    async def wait_for_work(self) -> None:
+        """Returns when something waits."""
+        await self._work.wait()
+
+    def submit(self, pending: PendingRequest) -> None:
+        """Takes a request into the queue.
+
+        Raises:
+            RecognizerOverloaded: There is no room for it.
+        """
+        if pending.request.kind is RecognitionKind.FINAL:
+            self._submit_final(pending)
+        else:
+            self._submit_partial(pending)
+        self._work.set()
+
+    def withdraw(self, pending: PendingRequest) -> None:
+        """Forgets a request that waits; without effect on one that does not."""
+        self._queue_of(pending).discard(pending)
+        self._note_work()
+
+    def put_back(self, pending: PendingRequest) -> None:
+        """Lets a request that was taken be tried once more, next and alone, even if the queue is full."""
+        pending.alone = True
+        if pending.request.kind is RecognitionKind.PARTIAL and self._partials.of_session(pending.request):
+            pending.fail(_superseded())
+        else:
+            self._queue_of(pending).push_front(pending)
+            self._work.set()
+
+    def take(self, idle_workers: int = 1) -> list[PendingRequest]:
+        """The next batch for one of so many idle workers: an even share of what waits; empty when nothing does."""
+        share = -(-(len(self._finals) + len(self._partials)) // max(1, idle_workers))
+        size = min(self._policy.max_batch, share)
+        batch = self._extended([], self._finals, size)
+        if batch:
+            size = min(size, len(batch) + self._policy.max_partials_beside_finals)
+        batch = self._extended(batch, self._partials, size)
+        for pending in batch:
+            self._queue_of(pending).take(pending)
+        self._note_work()
+        return batch
+
+    def fail_all(self, error: AsrError) -> None:
+        """Answers everything that waits with the error."""
+        for queue in (self._finals, self._partials):
+            for pending in tuple(queue):
+                queue.discard(pending)
+                pending.fail(error)
+        self._note_work()
+
+    def _submit_final(self, pending: PendingRequest) -> None:
+        if len(self._finals.of_session(pending.request)) >= self._policy.max_waiting_per_session:
+            raise _overloaded("Too many utterances of this session wait for recognition.")
+        for partial in self._partials.of_session(pending.request):
+            if partial.request.utterance <= pending.request.utterance:
+                self._partials.discard(partial)
+                partial.fail(_superseded())
+        if self._full:
+            self._drop_oldest_partial()
+        self._finals.append(pending)
+
+    def _submit_partial(self, pending: PendingRequest) -> None:
+        older = self._partials.of_session(pending.request)
+        if older:
+            self._partials.replace(older[0], pending)
+            older[0].fail(_superseded())
+        elif self._full:
+            raise _overloaded("The recognition queue is full; partials are not taken.")
+        else:
+            self._partials.append(pending)
+
+    def _drop_oldest_partial(self) -> None:
+        if not self._partials:
+            raise _overloaded("The recognition queue is full.")
+        oldest = min(self._partials, key=lambda partial: partial.queued_at_s)
+        self._partials.discard(oldest)
+        oldest.fail(_overloaded("The recognition queue is full; the partial had to make room for a final."))
+
+    def _extended(self, batch: list[PendingRequest], queue: FairQueue, size: int) -> list[PendingRequest]:
+        """The batch and what goes with it, up to ``size``; of no session a later request without the earlier ones."""
+        batch = list(batch)
+        passed_over: set[tuple[str, str]] = set()
+        for pending in islice(queue, _LOOK_AHEAD * self._policy.max_batch):
+            if len(batch) >= size:
+                break
+            session = (pending.request.tenant, pending.request.session_id)
+            if session not in passed_over and self._fits(pending, batch):
+                batch.append(pending)
+            else:
+                passed_over.add(session)
+        return batch
+
+    def _fits(self, pending: PendingRequest, batch: list[PendingRequest]) -> bool:
+        if not batch:
+            return True
+        if pending.alone or batch[0].alone:
+            return False
+        costs_s = [max(self._policy.context_floor_s, item.audio_s) for item in (*batch, pending)]
+        longest_s = max(costs_s)
+        return (
+            longest_s * len(costs_s) <= self._policy.max_batch_audio_s
+            and min(costs_s) >= self._policy.min_similarity * longest_s
+        )
+
+    @property
+    def _full(self) -> bool:
+        return len(self._finals) + len(self._partials) >= self._policy.max_waiting
+
+    def _queue_of(self, pending: PendingRequest) -> FairQueue:
+        return self._finals if pending.request.kind is RecognitionKind.FINAL else self._partials
+
+    def _note_work(self) -> None:
+        if not self._finals and not self._partials:
+            self._work.clear()
+
+
+def _superseded() -> RecognitionSuperseded:
+    return RecognitionSuperseded("A newer request of the same session makes this partial useless.")
+
+
+def _overloaded(message: str) -> RecognizerOverloaded:
+    return RecognizerOverloaded(message, retry_after_s=_RETRY_AFTER_S)

@@ -1,0 +1,1 @@
+"""The parts of the Whisper engine: network, prompts, decoding, guards, words."""

@@ -1,0 +1,208 @@
+"""The Whisper network in CTranslate2, one step at a time: features, encode, detect, generate, align.
+
+faster-whisper's ``transcribe`` pads everything to 30 s; its parts (weights, tokenizer, features) do not ask for that.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+from numpy.typing import NDArray
+
+from asr_service.infrastructure.asr.whisper.prompt import MAX_POSITIONS, Prompt
+
+Samples: TypeAlias = NDArray[np.int16]
+Features: TypeAlias = NDArray[np.float32]
+Memory: TypeAlias = NDArray[Any]
+
+FRAMES_PER_SECOND = 100
+MAX_CONTEXT_FRAMES = 3000  # positions that the encoder has: 30 s
+_FULL_SCALE = 32768.0
+_ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Tokens that the decoder chose, the given start of the text included.
+
+    Attributes:
+        tokens: Text tokens, without the end token.
+        total_logprob: Sum over the tokens that were not given; ``None`` when there are none.
+        no_speech_probability: Of the no-speech token right after the start of the transcript.
+    """
+
+    tokens: tuple[int, ...]
+    total_logprob: float | None
+    no_speech_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAlignment:
+    """Where tokens lie in the audio.
+
+    Attributes:
+        starts: Start of each token and, last, the end of the final one; in encoder steps of 20 ms, ascending.
+        probabilities: Of each token, given those before it.
+    """
+
+    starts: tuple[int, ...]
+    probabilities: tuple[float, ...]
+
+
+class WhisperNetwork:
+    """Weights, tokenizer and feature extractor of one model directory in CTranslate2's format.
+
+    Args:
+        directory: Holds ``model.bin``, ``config.json``, ``tokenizer.json`` and the vocabulary.
+        device: ``cpu`` or ``cuda``.
+        compute_type: CTranslate2's name for the arithmetic, for example ``int8``.
+        threads: CPU threads of one call.
+
+    Raises:
+        FileNotFoundError: The directory has no ``tokenizer.json`` (faster-whisper would fetch one from the network).
+    """
+
+    def __init__(self, directory: Path, device: str, compute_type: str, threads: int) -> None:
+        if not (directory / "tokenizer.json").is_file():
+            raise FileNotFoundError(f"{directory / 'tokenizer.json'} is missing")
+        whisper = WhisperModel(str(directory), device=device, compute_type=compute_type, cpu_threads=threads)
+        self._model: ctranslate2.models.Whisper = whisper.model
+        self._vocabulary = whisper.hf_tokenizer
+        self._extract = FeatureExtractor(feature_size=self._model.n_mels)
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self._alignment_heads = json.loads((directory / "config.json").read_text()).get("alignment_heads")
+        self.languages = self._known_languages(whisper.supported_languages)
+
+    @property
+    def multilingual(self) -> bool:
+        return bool(self._model.is_multilingual)
+
+    @property
+    def aligns(self) -> bool:
+        """Whether the model says which of its attention heads follow the audio."""
+        return bool(self._alignment_heads)
+
+    def tokenizer(self, language: str) -> Tokenizer:
+        """The tokenizer with the start sequence of a transcription in this language."""
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(self._vocabulary, self.multilingual, "transcribe", language)
+        return self._tokenizers[language]
+
+    def features(self, samples: Samples) -> Features:
+        """Log-mel features of the audio, not padded: ``[mels, frames]``, a frame each 10 ms."""
+        features: Features = self._extract(samples.astype(np.float32) / _FULL_SCALE)
+        return features.astype(np.float32, copy=False)
+
+    def encode(self, pieces: Sequence[Features], context_frames: int) -> list[Memory]:
+        """Encodes each piece, padded with zeros to the same even number of frames: ``[context_frames / 2, width]`` each.
+
+        On a CPU one after the other: the activations of one piece stay in its cache, those of several do not (Whisper base
+        int8, one thread, 12 s: 100 ms alone, 120–145 ms each in batches of 2–8, and up to 70 ms of page faults on top).
+        """
+        padded = [np.pad(features, ((0, 0), (0, context_frames - features.shape[1]))) for features in pieces]
+        if self._model.device == "cpu":
+            return [self._encode(features[np.newaxis])[0] for features in padded]
+        return list(self._encode(np.stack(padded)))
+
+    def detect_languages(self, memories: Sequence[Memory]) -> list[tuple[str, float]]:
+        """The most probable language of each piece and its probability."""
+        ranked = self._model.detect_language(_storage(memories))
+        return [(best[0][0].strip("<|>"), float(best[0][1])) for best in ranked]
+
+    def generate(
+        self,
+        memories: Sequence[Memory],
+        prompts: Sequence[Prompt],
+        *,
+        max_text_tokens: int,
+        beam_size: int = 1,
+        temperature: float = 0.0,
+        samplings: int = 1,
+    ) -> list[Generated]:
+        """Decodes all pieces in one batch.
+
+        Args:
+            memories: From :meth:`encode`, all of the same length.
+            prompts: One for each piece, with equally many previous tokens.
+            max_text_tokens: Longest text, the given part included.
+            beam_size: Width of the search at temperature 0.
+            temperature: Above 0, tokens are drawn at random.
+            samplings: How many random texts to draw; the most probable one is returned.
+        """
+        positions_before = len(prompts[0].previous) + len(prompts[0].start) - 1
+        search: dict[str, Any] = {"beam_size": beam_size}
+        if temperature > 0:
+            search = {
+                "beam_size": 1,
+                "num_hypotheses": samplings,
+                "sampling_topk": 0,
+                "sampling_temperature": temperature,
+            }
+        results = self._model.generate(
+            _storage(memories),
+            [list(prompt.tokens) for prompt in prompts],
+            # CTranslate2 generates at most max_length / 2 tokens, and at most what the prompt leaves of max_length.
+            max_length=min(MAX_POSITIONS, max(2 * max_text_tokens, max_text_tokens + positions_before)),
+            return_scores=True,
+            return_no_speech_prob=True,
+            **search,
+        )
+        return [_generated(result, len(prompt.given)) for result, prompt in zip(results, prompts, strict=True)]
+
+    def align(
+        self, memories: Sequence[Memory], language: str, texts: Sequence[Sequence[int]], frames: Sequence[int]
+    ) -> list[TokenAlignment]:
+        """Aligns tokens with audio, by the cross-attention of the model's alignment heads and dynamic time warping.
+
+        Args:
+            memories: From :meth:`encode`, all of the same length.
+            language: Of all the texts.
+            texts: Tokens of each text.
+            frames: Feature frames of each piece, without the padding.
+        """
+        results = self._model.align(
+            _storage(memories),
+            self.tokenizer(language).sot_sequence,
+            [list(text) for text in texts],
+            list(frames),
+        )
+        return [_alignment(result) for result in results]
+
+    def _encode(self, features: Features) -> Memory:
+        output = self._model.encode(_storage(features), to_cpu=True)
+        if output.dtype == ctranslate2.DataType.bfloat16:  # numpy has no such type
+            output = output.to(ctranslate2.DataType.float32)
+        return np.asarray(output)
+
+    def _known_languages(self, codes: Sequence[str]) -> frozenset[str]:
+        if not self.multilingual:
+            return frozenset({_ENGLISH})
+        # faster-whisper lists Cantonese for every model; only the third generation has its token.
+        return frozenset(code for code in codes if self._vocabulary.token_to_id(f"<|{code}|>") is not None)
+
+
+def _storage(arrays: Sequence[Memory] | Features) -> ctranslate2.StorageView:
+    batch = arrays if isinstance(arrays, np.ndarray) else np.stack(arrays)
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(batch))
+
+
+def _generated(result: Any, given: int) -> Generated:
+    tokens = tuple(result.sequences_ids[0])
+    # The score is the mean over all tokens; given ones add nothing to it, the end token does.
+    total = result.scores[0] * len(tokens) if tokens else None
+    return Generated(tokens, total if len(tokens) > given else None, float(result.no_speech_prob))
+
+
+def _alignment(result: Any) -> TokenAlignment:
+    starts: list[int] = []
+    for token, step in result.alignments:
+        if token == len(starts):
+            starts.append(int(step))
+    return TokenAlignment(tuple(starts), tuple(float(p) for p in result.text_token_probs))

@@ -1,0 +1,156 @@
+"""The inside of a worker process: one engine, one batch at a time."""
+
+import multiprocessing
+import os
+import pickle
+import random
+import signal
+import socket
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+
+from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
+from asr_service.domain.value_objects.asr_config import RecognitionOptions
+from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, SampleSpan
+from asr_service.infrastructure.asr.engine import Engine, EngineFailure
+from asr_service.infrastructure.asr.worker_messages import (
+    Alive,
+    Batch,
+    BatchAnswered,
+    BatchFailed,
+    Probe,
+    Ready,
+    StartFailed,
+    encode,
+    read_message,
+)
+from asr_service.infrastructure.asr.worker_output import divert_output, forward_logs
+from asr_service.shared.errors import AsrError
+
+_NOISE_PEAK = 8  # of 32767: the hiss of a quiet microphone, about -72 dBFS
+
+
+class SelfTestFailed(AsrError):
+    """The engine was loaded but could not process a second of near-silence."""
+
+    code = "self_test_failed"
+
+
+def run_worker(channel: socket.socket, output: socket.socket, factory: bytes) -> None:
+    """Loads the engine, reports ready, answers batches until the parent hangs up or dies.
+
+    Ctrl-C is left to the parent, which decides what is still finished; SIGTERM ends the process at once.
+
+    Args:
+        channel: Carries messages both ways.
+        output: Takes whatever is printed.
+        factory: A pickled ``EngineFactory``; unpickled here, so that a failing import is reported like a missing model.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    divert_output(output)
+    _die_with_parent()
+    parent = _ParentLink(channel)
+    forward_logs(parent.send)
+    try:
+        engine = _load(parent, factory)
+        if engine is not None:
+            _serve(parent, engine)
+    except ConnectionError:
+        return  # the parent hung up while it was being told something
+
+
+class _ParentLink:
+    """The worker's end of the channel; whole messages, from any thread."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.set_inheritable(False)
+        self._channel = channel
+        self._stream = channel.makefile("rb")
+        self._lock = threading.Lock()
+
+    def send(self, message: object) -> None:
+        frame = encode(message)
+        with self._lock:
+            self._channel.sendall(frame)
+
+    def receive(self) -> object | None:
+        return read_message(self._stream)
+
+
+def _die_with_parent() -> None:
+    """Ends this process when the parent ends, even in the middle of a batch, when nobody reads the channel.
+
+    The kernel's PR_SET_PDEATHSIG is no substitute: it fires when the *thread* that started this process ends.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("a worker runs in a child process")
+
+    def outlive() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=outlive, name="parent-watch", daemon=True).start()
+
+
+def _load(parent: _ParentLink, factory: bytes) -> Engine | None:
+    try:
+        engine: Engine = pickle.loads(factory)()  # noqa: S301 - pickled by the parent
+        _self_test(engine)
+        capabilities = engine.capabilities
+    except Exception as error:
+        parent.send(StartFailed(_describe(error), error.hint if isinstance(error, AsrError) else None))
+        return None
+    parent.send(Ready(capabilities))
+    return engine
+
+
+def _self_test(engine: Engine) -> None:
+    """One real recognition: warms up lazy initialisation and shows that answers come at all."""
+    (outcome,) = engine.recognize([_near_silence()])
+    if isinstance(outcome, EngineFailure):
+        raise SelfTestFailed(f"The engine failed its self-test: {outcome.message}")
+
+
+def _near_silence() -> RecognitionRequest:
+    chance = random.Random(0)  # noqa: S311 - noise, not a secret
+    noise = array("h", (chance.randint(-_NOISE_PEAK, _NOISE_PEAK) for _ in range(SAMPLE_RATE_HZ)))
+    return RecognitionRequest(
+        request_id="self-test",
+        session_id="self-test",
+        tenant="self-test",
+        utterance=0,
+        kind=RecognitionKind.FINAL,
+        span=SampleSpan(0, len(noise)),
+        pcm=noise.tobytes(),
+        options=RecognitionOptions(),
+    )
+
+
+def _serve(parent: _ParentLink, engine: Engine) -> None:
+    while (message := parent.receive()) is not None:
+        match message:
+            case Batch(size):
+                requests = [item for _ in range(size) if isinstance(item := parent.receive(), RecognitionRequest)]
+                if len(requests) < size:
+                    return  # the parent hung up in the middle
+                parent.send(_answer(engine, requests))
+            case Probe():
+                parent.send(Alive())
+
+
+def _answer(engine: Engine, requests: Sequence[RecognitionRequest]) -> BatchAnswered | BatchFailed:
+    begun_s = time.perf_counter()
+    try:
+        outcomes = tuple(engine.recognize(requests))
+    except Exception as error:
+        return BatchFailed(_describe(error))
+    if len(outcomes) != len(requests):
+        return BatchFailed(f"the engine gave {len(outcomes)} outcomes for {len(requests)} requests")
+    return BatchAnswered(outcomes, time.perf_counter() - begun_s)
+
+
+def _describe(error: Exception) -> str:
+    return error.message if isinstance(error, AsrError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""From any format to canonical audio: PyAV reads containers, soxr resamples."""

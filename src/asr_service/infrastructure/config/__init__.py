@@ -1,0 +1,1 @@
+"""The settings: one model, where its values come from, and how it is described."""

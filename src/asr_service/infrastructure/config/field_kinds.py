@@ -1,0 +1,88 @@
+"""Kinds of settings that need more than a plain type, each with the words that describe it."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+ANY: Final = "*"
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a field is described where its type does not say it.
+
+    Attributes:
+        allowed: The values that it takes.
+        default: The default, where it depends on the machine.
+    """
+
+    allowed: str | None = None
+    default: str | None = None
+
+
+def _split(value: object) -> object:
+    """A variable holds a list as text, separated by commas; a file holds a list."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if value != ANY:
+            try:
+                ip_network(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is no address and no network") from None
+    return values
+
+
+def _check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        bare = f"{parts.scheme}://{parts.netloc}" == value
+        if value != ANY and not (parts.scheme in ("http", "https") and parts.hostname and bare):
+            raise ValueError(f"{value!r} is no origin")
+    return values
+
+
+def _check_database_url(value: SecretStr) -> SecretStr:
+    """Only the outline is looked at here; the storage knows the rest. No message repeats the URL."""
+    match = re.match(r"(sqlite(\+aiosqlite)?:///(?!:memory:)[^?]|postgresql(\+asyncpg)?://.)", value.get_secret_value())
+    if match is None:
+        raise ValueError("it is no URL of SQLite or PostgreSQL")
+    return value
+
+
+LowerCase: TypeAlias = Annotated[ValueT, BeforeValidator(_lower)]
+Directory: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
+Directories: TypeAlias = Annotated[tuple[Directory, ...], BeforeValidator(_split)]
+Networks: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_split),
+    AfterValidator(_check_networks),
+    Told(allowed="addresses and networks such as 10.0.0.0/8, separated by commas; * for any"),
+]
+Origins: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_split),
+    AfterValidator(_check_origins),
+    Told(allowed="origins such as https://example.org, separated by commas; * for any"),
+]
+DatabaseUrl: TypeAlias = Annotated[
+    SecretStr,
+    AfterValidator(_check_database_url),
+    Told(
+        allowed="sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host:port/name",
+        default="a SQLite file, asr-service/asr.db in the user's data directory",
+    ),
+]

@@ -1,0 +1,275 @@
+"""The sections of the settings. Defaults that the domain already has are taken from there."""
+
+from typing import Annotated, Final, Literal, Self
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, PartialPolicy
+from asr_service.infrastructure.config.field_kinds import (
+    DatabaseUrl,
+    Directories,
+    Directory,
+    LowerCase,
+    Networks,
+    Origins,
+    Told,
+)
+
+APPLICATION: Final = "asr-service"  # the user's directories are named after it
+BYTES_PER_MB: Final = 1 << 20
+
+_ENDPOINTING: Final = EndpointingPolicy()
+_PARTIALS: Final = PartialPolicy()
+
+
+class Section(BaseModel):
+    """A group of settings; immutable, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ServerSettings(Section):
+    """Where the service listens, and what it accepts. 1 MB is 1,048,576 bytes."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 or :: for all of them."
+    )
+    port: int = Field(default=8000, ge=0, le=65_535, description="TCP port to listen on; 0 lets the system choose one.")
+    trusted_proxies: Networks = Field(
+        default=("127.0.0.1", "::1"),
+        description="Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed.",
+    )
+    cors_origins: Origins = Field(
+        default=(), description="Web sites whose pages may call the service; empty: its own only."
+    )
+    max_upload_mb: int = Field(
+        default=1024, ge=1, le=65_536, description="Largest file that may be sent, by HTTP or a WebSocket, in MB."
+    )
+    ws_max_message_mb: int = Field(
+        default=16,
+        ge=16,
+        le=1024,
+        description="Largest WebSocket message, in MB; some clients send a whole utterance in one.",
+    )
+    idle_timeout_s: float = Field(
+        default=120.0,
+        ge=60,
+        le=86_400,
+        description="Seconds without anything from the client until a WebSocket is closed.",
+    )
+    send_timeout_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Seconds that a client may leave a message unread until its WebSocket is closed.",
+    )
+    ws_ping_interval_s: float = Field(
+        default=20.0, ge=1, le=600, description="Seconds between pings, which keep proxies from closing a WebSocket."
+    )
+    ws_ping_timeout_s: float = Field(
+        default=120.0,
+        ge=1,
+        le=3_600,
+        description="Seconds without the answer to a ping until a WebSocket is closed. It waits behind the audio.",
+    )
+    drain_deadline_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3_600,
+        description="Seconds until texts that are owed after the end of the audio, or of the service, are given up.",
+    )
+    max_sessions: int = Field(
+        default=64,
+        ge=1,
+        le=100_000,
+        description="Live sessions and files in progress at once; more are refused, to try later.",
+    )
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * BYTES_PER_MB
+
+    @property
+    def ws_max_message_bytes(self) -> int:
+        return self.ws_max_message_mb * BYTES_PER_MB
+
+
+class RecognizerSettings(Section):
+    """The model that turns speech into text, and the processes that it runs in."""
+
+    model: str = Field(
+        default="whisper-base", min_length=1, description="Name of the model; `asr-service models list` shows all."
+    )
+    model_directory: Directory | None = Field(
+        default=None, description="Directory of a converted model, to be used in place of the named one; empty: none."
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu", description="Where the model runs; auto: GPU if there is one."
+    )
+    compute_type: Literal[
+        "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+    ] = Field(default="int8", description="Arithmetic of the model; auto: the fastest that the device has.")
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Worker processes, each with the model in memory; 0: as many as the CPU quota allows.",
+    )
+    threads_per_worker: int = Field(default=1, ge=1, le=256, description="CPU threads of each worker.")
+    beam_size: int = Field(default=1, ge=1, le=16, description="Width of the search for finals; 1 is greedy.")
+    max_batch: int = Field(
+        default=8, ge=1, le=64, description="Most requests that are recognized at once in one worker."
+    )
+    max_waiting: int = Field(
+        default=512,
+        ge=1,
+        le=100_000,
+        description="Requests that may wait for a worker; more are refused.",
+    )
+    memory_ceiling_mb: int = Field(
+        default=8192,
+        ge=0,
+        le=1_048_576,
+        description="A worker that has grown over so many MB, more than the model needs, is replaced; 0: never.",
+    )
+    hang_timeout_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=3_600,
+        description="Seconds for a batch, besides those its audio lasts, until its worker is replaced as hung.",
+    )
+
+    @property
+    def memory_ceiling_bytes(self) -> int | None:
+        """``None``: there is no ceiling."""
+        return self.memory_ceiling_mb * BYTES_PER_MB or None
+
+
+class VadSettings(Section):
+    """The detector of voice activity."""
+
+    threads: int = Field(default=1, ge=1, le=64, description="CPU threads for the detector.")
+    max_batch: int = Field(default=128, ge=1, le=1024, description="Most sessions whose audio is looked at in one go.")
+
+
+class EndpointingSettings(Section):
+    """When an utterance begins and ends, unless a client chooses otherwise for its session."""
+
+    threshold: float = Field(
+        default=_ENDPOINTING.threshold,
+        ge=0.15,
+        le=0.95,
+        description="Probability of speech from which on audio is speech.",
+    )
+    silence_ms: int = Field(
+        default=_ENDPOINTING.silence_ms, ge=100, le=10_000, description="Milliseconds of silence that end an utterance."
+    )
+    min_speech_ms: int = Field(
+        default=_ENDPOINTING.min_speech_ms, ge=32, le=2_000, description="Less speech than this, in ms, is a click."
+    )
+    max_utterance_ms: int = Field(
+        default=_ENDPOINTING.max_utterance_ms,
+        ge=2_000,
+        le=28_000,
+        description="An utterance longer than this, in ms, is cut where it is quietest.",
+    )
+    prefix_padding_ms: int = Field(
+        default=_ENDPOINTING.prefix_padding_ms,
+        ge=0,
+        le=1_000,
+        description="Milliseconds of audio kept before the first speech.",
+    )
+
+    def policy(self) -> EndpointingPolicy:
+        """The same, as the domain knows it."""
+        return EndpointingPolicy(**self.model_dump())
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        self.policy()
+        return self
+
+
+class PartialSettings(Section):
+    """Text while somebody speaks, unless a client chooses otherwise for its session."""
+
+    enabled: bool = Field(default=_PARTIALS.enabled, description="Whether partial texts are sent.")
+    interval_ms: int = Field(
+        default=_PARTIALS.interval_ms,
+        ge=100,
+        le=10_000,
+        description="Milliseconds of audio from one partial to the next.",
+    )
+
+    def policy(self) -> PartialPolicy:
+        """The same, as the domain knows it."""
+        return PartialPolicy(**self.model_dump())
+
+
+class AudioSettings(Section):
+    """What is accepted as audio."""
+
+    max_file_hours: float = Field(
+        default=6.0, gt=0, le=240, description="Longest recording that is accepted, in hours."
+    )
+
+
+class ModelSettings(Section):
+    """Where models are kept, and where they come from."""
+
+    cache_directory: Annotated[Directory, Told(default=f"{APPLICATION} in the user's cache directory")] = Field(
+        default_factory=lambda: platformdirs.user_cache_path(APPLICATION),
+        description="Downloaded models and recordings are kept here.",
+    )
+    local_directories: Directories = Field(
+        default=(), description="Directories that are searched before anything is downloaded."
+    )
+    offline: bool = Field(default=False, description="Whether downloads are forbidden; models must be there already.")
+
+
+class DatabaseSettings(Section):
+    """Where sessions and their texts are stored."""
+
+    url: DatabaseUrl = Field(
+        default_factory=lambda: SecretStr(f"sqlite:///{platformdirs.user_data_path(APPLICATION) / 'asr.db'}"),
+        description="Address of the database. Production wants it said.",
+    )
+    pool_size: int = Field(default=5, ge=1, le=1_000, description="Most connections to the database at once.")
+    timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=600,
+        description="Longest wait for a connection, for a lock and for an answer, in seconds each.",
+    )
+
+
+class LogSettings(Section):
+    """What is logged, and how. Texts, audio and secrets never are."""
+
+    level: LowerCase[Literal["debug", "info", "warning", "error", "critical"]] = Field(
+        default="info", description="Lowest level that is shown."
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="Form of the lines; auto: json in staging and production, else console."
+    )
+
+
+class MetricsSettings(Section):
+    """Metrics for Prometheus."""
+
+    enabled: bool = Field(default=True, description="Whether /metrics is served.")
+
+
+class ApiDocsSettings(Section):
+    """The description of the REST API."""
+
+    enabled: bool = Field(
+        default=True, description="Whether the OpenAPI document and the page that shows it are served."
+    )
+
+
+class FunasrSettings(Section):
+    """The WebSocket protocol of FunASR."""
+
+    enabled: bool = Field(default=True, description="Whether FunASR clients are served, at /, /ws and /wss/.")

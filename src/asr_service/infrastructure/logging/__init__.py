@@ -1,0 +1,1 @@
+"""How log lines are made, and what they never contain."""

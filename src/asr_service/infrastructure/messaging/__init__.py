@@ -1,0 +1,1 @@
+"""How facts travel from who states them to who acts on them."""

@@ -1,0 +1,222 @@
+"""The numbers of the service in Prometheus' form: base units, prefix ``asr_``, and labels of few values."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFailed, UtteranceFinalized
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
+
+# Around what people feel: under 0.2 s an answer seems immediate, over 2 s a live caption has lost its speaker.
+FINAL_LATENCY_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+WAIT_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+INFERENCE_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+BATCH_SIZE_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
+HTTP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+_HTTP_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Every metric of one service, in a registry of its own, with one method for each thing that happens.
+
+    The methods take numbers and short names, so that any part of the service can be connected to them without knowing
+    this class. Names become label values: give route templates and codes, never identifiers or text of a client.
+    """
+
+    def __init__(self) -> None:
+        # Else every counter and histogram has a second series, the time of its making, that nobody looks at.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._define_sessions()
+        self._define_recognition()
+        self._define_edge()
+        self._define_queues()
+
+    def render(self) -> tuple[bytes, str]:
+        """All metrics in the text format, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    # --- sessions
+
+    def session_started(self) -> None:
+        self._sessions_started.inc()
+
+    def session_ended(self, reason: str) -> None:
+        self._sessions_ended.labels(reason).inc()
+
+    def observe_sessions(self, active: Callable[[], float]) -> None:
+        """Asks for the number of live sessions at each scrape."""
+        self._sessions_active.set_function(active)
+
+    def audio_received(self, seconds: float) -> None:
+        self._audio_received.inc(seconds)
+
+    def partial_recognized(self) -> None:
+        self._partials.inc()
+
+    def utterance_finalized(self, latency_s: float) -> None:
+        """``latency_s``: from the endpoint to the final."""
+        self._finals.inc()
+        self._final_latency.observe(latency_s)
+
+    def utterance_failed(self, code: str) -> None:
+        self._failures.labels(code).inc()
+
+    # --- recognition
+
+    def batch_done(
+        self,
+        *,
+        finals: int,
+        partials: int,
+        failures: int,
+        audio_s: float,
+        queue_waits_s: Iterable[float],
+        inference_s: float,
+    ) -> None:
+        """A worker answered a batch.
+
+        Args:
+            finals: Finals in it.
+            partials: Partials in it.
+            failures: Those of both that the engine could not process.
+            audio_s: Audio in all.
+            queue_waits_s: For each request, how long it waited for the batch to begin.
+            inference_s: Time in the engine.
+        """
+        self._batch_size.observe(finals + partials)
+        self._requests.labels("final").inc(finals)
+        self._requests.labels("partial").inc(partials)
+        self._requests_failed.inc(failures)
+        self._batch_audio.inc(audio_s)
+        self._inference.observe(inference_s)
+        for wait_s in queue_waits_s:
+            self._wait.observe(wait_s)
+
+    def worker_restarted(self, reason: str) -> None:
+        self._worker_restarts.labels(reason).inc()
+
+    # --- the edge
+
+    def http_request(self, route: str | None, method: str, status: int, seconds: float) -> None:
+        """A request was answered; ``route`` is the template, ``None`` when no route matched."""
+        known_method = method if method in _HTTP_METHODS else "other"
+        self._http_requests.labels(route or "unmatched", known_method, str(status)).inc()
+        self._http_duration.labels(route or "unmatched", known_method).observe(seconds)
+
+    def websocket_closed(self, protocol: str, close_code: int) -> None:
+        self._websocket_closes.labels(protocol, str(close_code)).inc()
+
+    # --- queues and events
+
+    def observe_queue(self, name: str, depth: Callable[[], float], capacity: float) -> None:
+        """Asks for the depth of a bounded queue at each scrape."""
+        self._queue_depth.labels(name).set_function(depth)
+        self._queue_capacity.labels(name).set(capacity)
+
+    def event_dropped(self, subscriber: str) -> None:
+        self._events_dropped.labels(subscriber).inc()
+
+    def event_failed(self, subscriber: str) -> None:
+        self._events_failed.labels(subscriber).inc()
+
+    # --- definitions
+
+    def _define_sessions(self) -> None:
+        self._sessions_active = self._gauge("sessions_active", "Live sessions.")
+        self._sessions_started = self._counter("sessions_started", "Sessions that began.")
+        self._sessions_ended = self._counter("sessions_ended", "Sessions that ended, by reason.", "reason")
+        self._audio_received = self._counter(
+            "audio_received_seconds",
+            "Audio that arrived; counted up to each utterance when it is answered, and in full when a session ends.",
+        )
+        self._partials = self._counter("partials", "Partial texts.")
+        self._finals = self._counter("finals", "Final texts.")
+        self._failures = self._counter("utterances_failed", "Utterances that stay without text, by error code.", "code")
+        self._final_latency = self._histogram(
+            "final_latency_seconds", "From the endpoint of an utterance to its final text.", FINAL_LATENCY_BUCKETS_S
+        )
+
+    def _define_recognition(self) -> None:
+        self._batch_size = self._histogram("batch_requests", "Requests in one batch.", BATCH_SIZE_BUCKETS)
+        self._requests = self._counter("recognition_requests", "Requests that workers answered, by kind.", "kind")
+        self._requests_failed = self._counter("recognition_requests_failed", "Requests that the engine failed on.")
+        self._batch_audio = self._counter("batch_audio_seconds", "Audio in batches, partials and repeats included.")
+        self._inference = self._histogram("inference_seconds", "Time of a batch in the engine.", INFERENCE_BUCKETS_S)
+        self._wait = self._histogram("queue_wait_seconds", "How long requests waited for a worker.", WAIT_BUCKETS_S)
+        self._worker_restarts = self._counter("worker_restarts", "Worker processes replaced, by reason.", "reason")
+
+    def _define_edge(self) -> None:
+        self._http_requests = self._counter("http_requests", "Requests answered.", "route", "method", "status")
+        self._http_duration = self._histogram(
+            "http_request_duration_seconds",
+            "From a request to the end of its answer.",
+            HTTP_BUCKETS_S,
+            "route",
+            "method",
+        )
+        self._websocket_closes = self._counter("websocket_closes", "WebSockets closed.", "protocol", "code")
+
+    def _define_queues(self) -> None:
+        self._queue_depth = self._gauge("queue_items", "What waits in a bounded queue.", "queue")
+        self._queue_capacity = self._gauge("queue_capacity_items", "What a bounded queue can hold.", "queue")
+        self._events_dropped = self._counter("events_dropped", "Events that a subscriber did not see.", "subscriber")
+        self._events_failed = self._counter("events_failed", "Events that a handler gave up on.", "subscriber")
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"asr_{name}", documentation, labels, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"asr_{name}", documentation, labels, registry=self.registry)
+
+    def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"asr_{name}", documentation, labels, buckets=buckets, registry=self.registry)
+
+
+class MetricsRecorder:
+    """Derives metrics from domain events: a subscriber of the event bus."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._counted_samples: dict[str, int] = {}  # of each live session, so as many as there are of those
+        metrics.observe_sessions(lambda: len(self._counted_samples))
+
+    async def handle(self, event: SessionEvent) -> None:
+        """Counts one event; the events of a session come in their order."""
+        match event:
+            case SessionStarted():
+                self._counted_samples[event.session_id] = 0
+                self._metrics.session_started()
+            case PartialRecognized():
+                self._metrics.partial_recognized()
+            case UtteranceFinalized():
+                self._count_audio(event.session_id, event.span.end)
+                self._metrics.utterance_finalized(max(0.0, event.at_s - event.endpoint_at_s))
+            case UtteranceFailed():
+                self._count_audio(event.session_id, event.span.end)
+                self._metrics.utterance_failed(event.code)
+            case SessionEnded():
+                self._count_audio(event.session_id, event.received_samples)
+                self._counted_samples.pop(event.session_id, None)
+                self._metrics.session_ended(event.reason.value)
+
+    def _count_audio(self, session_id: str, position: int) -> None:
+        """Counts the session's audio up to the position, as far as it is not counted yet."""
+        counted = self._counted_samples.get(session_id, 0)
+        if position > counted:
+            self._metrics.audio_received((position - counted) / SAMPLE_RATE_HZ)
+            if session_id in self._counted_samples:
+                self._counted_samples[session_id] = position

@@ -1,0 +1,55 @@
+"""The lock files fit each other and the package, and can be read behind any mirror."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_tree import ROOT
+
+RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
+DEV_LOCK = ROOT / "requirements" / "dev.lock"
+
+PINNED = re.compile(
+    r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$", re.MULTILINE
+)
+
+
+def _pins(lock: Path) -> set[tuple[str, str, str]]:
+    return {(pin["name"], pin["version"], pin["marker"] or "") for pin in PINNED.finditer(lock.read_text())}
+
+
+def _normalized(requirement: str) -> str:
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None, requirement
+    return re.sub(r"[-_.]+", "-", name.group()).lower()
+
+
+def test_development_installs_the_very_versions_that_the_service_runs_on() -> None:
+    # A marker may be wider in one lock (a second way to need a package); the version may not differ.
+    runtime = {(name, version) for name, version, _ in _pins(RUNTIME_LOCK)}
+    assert runtime
+    assert runtime - {(name, version) for name, version, _ in _pins(DEV_LOCK)} == set()
+
+
+def test_every_direct_dependency_is_locked() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = configuration["project"], configuration["dependency-groups"]
+    extras = project["optional-dependencies"]
+    runtime = [*project["dependencies"], *extras["whisper"], *extras["postgres"], *groups["build"]]
+    development = [requirement for requirement in groups["dev"] if isinstance(requirement, str)]
+    locked = {name for name, _, _ in _pins(RUNTIME_LOCK)}
+    assert {_normalized(requirement) for requirement in runtime} - locked == set()
+    assert {_normalized(requirement) for requirement in development} - {name for name, _, _ in _pins(DEV_LOCK)} == set()
+
+
+@pytest.mark.parametrize("lock", [RUNTIME_LOCK, DEV_LOCK], ids=lambda lock: lock.stem)
+def test_lock_holds_nothing_but_pins_with_hashes(lock: Path) -> None:
+    unexpected = [
+        line
+        for line in lock.read_text().splitlines()
+        if not (PINNED.match(line) or re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?|    # .*", line))
+    ]
+    assert unexpected == []
+    assert "://" not in lock.read_text()

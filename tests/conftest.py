@@ -1,0 +1,19 @@
+"""What holds for every test: property tests that repeat exactly, and keep their finds under ``build/``."""
+
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A run of the suite is a verdict on a commit: the same examples each time, and no judgement by the clock.
+settings.register_profile("verdict", derandomize=True, deadline=None, print_blob=True)
+# For a search by hand: pytest --hypothesis-profile=explore
+settings.register_profile(
+    "explore",
+    deadline=None,
+    max_examples=2000,
+    database=DirectoryBasedExampleDatabase(ROOT / "build" / "hypothesis"),
+)
+settings.load_profile("verdict")

@@ -1,0 +1,111 @@
+"""What every recognizer promises, the fake included."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionKind, RecognitionRequest, Recognizer
+from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from asr_service.shared.clock import SystemClock
+from tests.fakes.engines import FAIL, ScriptedEngineFactory
+from tests.fakes.recognizers import Answer, FakeRecognizer
+from tests.fixtures.recognition_requests import recognition_request
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def by_prompt(request: RecognitionRequest) -> Answer:
+    """The script of the fake engine that this suite needs, for the fake recognizer."""
+    if request.options.prompt == FAIL:
+        return RecognitionFailed("It is scripted to fail.")
+    return request.request_id if any(request.pcm) else ""
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["fake", "pooled"], ids=["scripted fake", "pooled recognizer"]
+)
+async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer]:
+    if request.param == "fake":
+        yield FakeRecognizer(by_prompt)
+    else:
+        async with PooledRecognizer(WorkerPool(ScriptedEngineFactory(), size=2), clock=SystemClock()) as pooled:
+            yield pooled
+
+
+async def test_it_says_what_it_can_do(recognizer: Recognizer) -> None:
+    capabilities = recognizer.capabilities
+    assert capabilities.engine
+    assert capabilities.model
+    assert capabilities.languages
+    assert capabilities.max_seconds > 0
+
+
+async def test_no_audio_is_silence(recognizer: Recognizer) -> None:
+    hypothesis = await recognizer.recognize(recognition_request(pcm=b""))
+    assert hypothesis.text == ""
+    assert hypothesis.words == ()
+
+
+async def test_a_single_sample_is_answered(recognizer: Recognizer) -> None:
+    assert isinstance(await recognizer.recognize(recognition_request(pcm=b"\x01\x00")), Hypothesis)
+
+
+async def test_digital_silence_has_no_words(recognizer: Recognizer) -> None:
+    hypothesis = await recognizer.recognize(recognition_request(pcm=bytes(32_000)))
+    assert hypothesis.text == ""
+    assert hypothesis.words == ()
+
+
+async def test_audio_up_to_the_limit_is_answered_and_longer_audio_refused(recognizer: Recognizer) -> None:
+    longest_s = recognizer.capabilities.max_seconds
+    assert (await recognizer.recognize(recognition_request(seconds=longest_s))).text
+    with pytest.raises(RecognitionFailed):
+        await recognizer.recognize(recognition_request(seconds=longest_s + 1))
+
+
+@pytest.mark.parametrize("kind", RecognitionKind)
+async def test_partials_and_finals_are_answered(recognizer: Recognizer, kind: RecognitionKind) -> None:
+    assert (await recognizer.recognize(recognition_request(kind=kind))).text
+
+
+async def test_words_lie_in_order_inside_the_audio(recognizer: Recognizer) -> None:
+    request = recognition_request(seconds=2.5)
+    hypothesis = await recognizer.recognize(request)
+    edges = [edge for word in hypothesis.words for edge in (word.span.start, word.span.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= len(request.span) for edge in edges)
+
+
+async def test_overlapping_calls_each_get_their_own_answer(recognizer: Recognizer) -> None:
+    requests = [recognition_request(session_id=f"ses_{number}", seconds=0.2 + number / 10) for number in range(30)]
+    together = await asyncio.gather(*(recognizer.recognize(request) for request in requests))
+    assert together == [await recognizer.recognize(request) for request in requests]
+    assert len({hypothesis.text for hypothesis in together}) == len(requests)
+
+
+async def test_a_cancelled_call_disturbs_no_other(recognizer: Recognizer) -> None:
+    requests = [recognition_request(session_id=f"ses_{number}") for number in range(12)]
+    calls = [asyncio.create_task(recognizer.recognize(request)) for request in requests]
+    for call in calls[::2]:
+        call.cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[::2])
+    assert all(isinstance(outcome, Hypothesis) for outcome in outcomes[1::2])
+
+
+async def test_a_request_that_fails_leaves_those_beside_it_alone(recognizer: Recognizer) -> None:
+    prompts = [FAIL if number % 3 == 0 else None for number in range(9)]
+    requests = [recognition_request(session_id=f"ses_{n}", prompt=prompt) for n, prompt in enumerate(prompts)]
+    outcomes = await asyncio.gather(*(recognizer.recognize(request) for request in requests), return_exceptions=True)
+    for prompt, outcome in zip(prompts, outcomes, strict=True):
+        assert isinstance(outcome, RecognitionFailed if prompt == FAIL else Hypothesis)
+
+
+async def test_it_goes_on_after_a_failure(recognizer: Recognizer) -> None:
+    with pytest.raises(RecognitionFailed):
+        await recognizer.recognize(recognition_request(prompt=FAIL))
+    assert (await recognizer.recognize(recognition_request())).text

@@ -1,0 +1,69 @@
+import dataclasses
+
+import pytest
+
+from asr_service.domain.value_objects.asr_config import (
+    EndpointingPolicy,
+    PartialPolicy,
+    RecognitionOptions,
+    SessionConfig,
+)
+from asr_service.domain.value_objects.language import Script
+from asr_service.shared.errors import InvalidRequest
+
+ENDPOINTING_LIMITS = [
+    ("threshold", 0.15, 0.95),
+    ("silence_ms", 100, 10_000),
+    ("min_speech_ms", 32, 2_000),
+    ("max_utterance_ms", 2_000, 28_000),
+    ("prefix_padding_ms", 0, 1_000),
+]
+
+
+@pytest.mark.parametrize(("field", "low", "high"), ENDPOINTING_LIMITS)
+def test_an_endpointing_policy_takes_its_limits_and_nothing_beyond(field: str, low: float, high: float) -> None:
+    for value in (low, high):
+        assert getattr(EndpointingPolicy(**{field: value}), field) == value  # type: ignore[arg-type]
+    step = 0.01 if isinstance(low, float) else 1
+    for value in (low - step, high + step, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"^{field} is .*; allowed is {low}–{high}$"):
+            EndpointingPolicy(**{field: value})  # type: ignore[arg-type]
+
+
+def test_the_longest_utterance_leaves_room_for_padding_and_speech() -> None:
+    assert EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=500)
+    with pytest.raises(ValueError, match=r"max_utterance_ms is 2000; .* at least 2002"):
+        EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=501)
+
+
+def test_a_refusal_names_the_field_to_a_client() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        PartialPolicy(interval_ms=1)
+    assert (refused.value.field, refused.value.code) == ("interval_ms", "invalid_request")
+    with pytest.raises(InvalidRequest) as refused:
+        EndpointingPolicy(max_utterance_ms=2_000, min_speech_ms=2_000)
+    assert refused.value.field == "max_utterance_ms"
+
+
+@pytest.mark.parametrize("interval_ms", [100, 10_000])
+def test_a_partial_policy_takes_its_limits(interval_ms: int) -> None:
+    assert PartialPolicy(interval_ms=interval_ms).interval_ms == interval_ms
+
+
+@pytest.mark.parametrize("interval_ms", [99, 10_001])
+def test_a_partial_policy_takes_nothing_beyond(interval_ms: int) -> None:
+    with pytest.raises(ValueError, match="interval_ms"):
+        PartialPolicy(interval_ms=interval_ms)
+
+
+def test_what_a_client_does_not_choose_has_a_value() -> None:
+    config = SessionConfig()
+    assert config.options == RecognitionOptions(language=None, hotwords=(), script=Script.SIMPLIFIED, temperature=0.0)
+    assert config.endpointing == EndpointingPolicy()
+    assert config.partials == PartialPolicy(enabled=True)
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    config = SessionConfig()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.name = "other"  # type: ignore[misc]

@@ -1,8 +1,8 @@
 # Every task of this project. `make help` lists them; scripts/setup.py does all set-up.
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
+HOST ?=
+PORT ?=
 AUDIO ?=
 UPGRADE ?=
 
@@ -30,7 +30,7 @@ models: setup ## Fetch the default models that are not there yet
 	@$(BIN)/asr-service models pull
 
 run: models ## Start the service on HOST:PORT (default 127.0.0.1:8000)
-	@exec $(BIN)/asr-service serve --host '$(HOST)' --port '$(PORT)'
+	@exec $(BIN)/asr-service serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)')
 
 check: setup-check ## Format, lint, types, import rules; unit, contract and architecture tests
 	@echo 'check: format (black)'

@@ -25,8 +25,8 @@ class PortBusy(AsrError):
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", envvar="HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", envvar="PORT")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML or TOML file with settings.")] = None,
 ) -> None:
     """Start the service: web page, WebSocket and REST on one port."""

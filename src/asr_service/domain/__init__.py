@@ -1,1 +1,1 @@
-"""What speech recognition means here: sessions, utterances, results. Pure: no I/O, no clock, no await, no frameworks."""
+"""What speech recognition means here: sessions, utterances, results. Pure: no I/O, clock, await or frameworks."""

@@ -43,7 +43,8 @@ class AudioSession:
     One task owns a session and makes all calls. What comes out, but for partials, does not depend on how the audio was
     cut into packets, nor on the order in which the recognizer answers.
 
-    ``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled | deadline-> CLOSED``, ``abort`` from anywhere.
+    ``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled | deadline-> CLOSED``; ``abort`` closes from
+    anywhere.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class AudioSession:
         self._finish_if_heard_out()
 
     def recognition_failed(self, request_id: str, code: str, message: str) -> None:
-        """Takes the news that a request will not be answered. A failed partial is no loss; a failed final is reported."""
+        """Takes the news that a request will not be answered: no loss for a partial; a failed final is reported."""
         for utterance in self._utterances:
             if utterance.partial_request == request_id:
                 utterance.partial_request = None
@@ -241,7 +242,7 @@ class AudioSession:
             )
 
     def _release_finals(self) -> None:
-        """Lets out the outcomes at the head of the line: in the order of the utterances, whatever the order of answers."""
+        """Lets out the outcomes at the head of the line: in the order of the utterances, not of the answers."""
         while self._utterances and self._utterances[0].settled:
             self._emit(self._outcome_event(self._utterances.pop(0)))
 

@@ -67,7 +67,7 @@ class Utterance:
         return agreement
 
     def forget_speculation(self) -> str | None:
-        """Drops a final that was begun in a pause that ended nothing; returns its request, if it is still on its way."""
+        """Drops a final that was begun in a pause that ended nothing; returns its request if that is on its way."""
         request, self.final_request = self.final_request, None
         self.final_span = self.outcome = None
         return request

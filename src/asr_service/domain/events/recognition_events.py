@@ -42,7 +42,7 @@ class PartialRecognized(UtteranceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechEnded(UtteranceEvent):
-    """The endpoint of an utterance was found; its final follows. ``forced``: it was cut for its length, or on demand."""
+    """The endpoint of an utterance was found; its final follows. ``forced``: cut for its length, or on demand."""
 
     span: SampleSpan
     forced: bool

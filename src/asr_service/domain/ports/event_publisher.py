@@ -9,5 +9,5 @@ class EventPublisher(Protocol):
     """Takes facts; what is done with them cannot hurt whoever publishes."""
 
     def publish(self, event: SessionEvent) -> None:
-        """Hands the event to every subscriber's bounded queue and returns at once; events of one session keep their order."""
+        """Hands the event to every subscriber's bounded queue, at once; events of one session keep their order."""
         ...

@@ -1,7 +1,7 @@
 """Positions and formats of audio.
 
-Inside the house audio has one form, called canonical: 16 kHz, mono, signed 16-bit little-endian PCM. Positions in it are
-integer samples from the start of the stream; milliseconds and seconds exist only at the edge.
+Inside the house audio has one form, called canonical: 16 kHz, mono, signed 16-bit little-endian PCM. Positions in it
+are integer samples from the start of the stream; milliseconds and seconds exist only at the edge.
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,9 @@ class UnsupportedLanguage(InvalidRequest):
 
 
 def parse_language(text: str | None) -> str | None:
-    """The language code that a client means: ``zh-CN`` and ``Chinese`` are ``zh``; ``auto``, empty and ``None`` ask for detection.
+    """The language code that a client means: ``zh-CN`` and ``Chinese`` are ``zh``.
+
+    ``auto``, empty and ``None`` ask for detection, which is ``None``.
 
     Raises:
         UnsupportedLanguage: The text has not the form of a language code.

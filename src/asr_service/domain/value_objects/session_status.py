@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class SessionStatus(StrEnum):
-    """``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled-> CLOSED``; ``abort`` leads to CLOSED from anywhere."""
+    """``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled-> CLOSED``; ``abort`` closes any."""
 
     OPENING = "opening"
     LISTENING = "listening"

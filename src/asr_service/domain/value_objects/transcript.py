@@ -13,7 +13,7 @@ _WRITTEN_WITHOUT_SPACES = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\
 
 
 def join_texts(texts: Iterable[str]) -> str:
-    """Joins pieces of text as they are written: with a space, unless a piece begins or ends in a script without spaces."""
+    """Joins pieces of text as they are written: with a space, unless a script without spaces is at the joint."""
     joined = ""
     for text in filter(None, texts):
         glued = not joined or _WRITTEN_WITHOUT_SPACES.match(joined[-1]) or _WRITTEN_WITHOUT_SPACES.match(text[0])

@@ -1,11 +1,14 @@
 """The session against the protocol, driven by Hypothesis through any legal and many an illegal sequence of inputs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from asr_service.domain.entities.audio_session import IllegalTransition
+from asr_service.domain.entities.audio_session import AudioSession, IllegalTransition
 from asr_service.domain.events.recognition_events import SpeechStarted
 from asr_service.domain.ports.recognizer import RecognitionRequest
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
@@ -22,7 +25,8 @@ RARELY = st.integers(0, 19).map(lambda number: number == 13)
 ABORT_REASONS = st.sampled_from([EndReason.DISCONNECTED, EndReason.FAILED, EndReason.SHUTDOWN])
 
 
-def status_is(*statuses: SessionStatus):  # type: ignore[no-untyped-def] # what precondition returns has no public type
+def status_is(*statuses: SessionStatus) -> Callable[..., Any]:
+    """Has a rule tried in these states only."""
     return precondition(lambda machine: machine.session.status in statuses)
 
 
@@ -32,7 +36,7 @@ class SessionMachine(RuleBasedStateMachine):
     driver: SessionDriver
 
     @property
-    def session(self):  # type: ignore[no-untyped-def] # the driver's
+    def session(self) -> AudioSession:
         return self.driver.session
 
     @initialize(config=CONFIGS, stays_shut=RARELY)
@@ -161,5 +165,5 @@ class SessionMachine(RuleBasedStateMachine):
             assert len(self.driver.outcomes) == len(self.driver.events_of(SpeechStarted))
 
 
-SessionMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+SessionMachine.TestCase.settings = settings(stateful_step_count=40)
 TestSessionMachine = SessionMachine.TestCase

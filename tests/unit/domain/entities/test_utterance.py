@@ -59,10 +59,11 @@ class TestForgetSpeculation:
         it = utterance()
         it.final_request, it.final_span = "rec_1", SampleSpan(0, 100)
         assert it.forget_speculation() == "rec_1"
-        assert (it.final_request, it.final_span, it.outcome) == (None, None, None)
+        assert it == utterance()
 
     def test_it_drops_the_text_that_has_come(self) -> None:
         it = utterance()
         it.final_span, it.outcome = SampleSpan(0, 100), SILENCE
         assert it.forget_speculation() is None
-        assert (it.final_span, it.outcome) == (None, None)
+        assert it.final_span is None
+        assert it.outcome is None

@@ -31,7 +31,7 @@ def test_an_endpointing_policy_takes_its_limits_and_nothing_beyond(field: str, l
 
 
 def test_the_longest_utterance_leaves_room_for_padding_and_speech() -> None:
-    assert EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=500)
+    EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=500)
     with pytest.raises(ValueError, match=r"max_utterance_ms is 2000; .* at least 2002"):
         EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=501)
 

@@ -226,7 +226,7 @@ def test_lengths_below_the_context_floor_are_alike() -> None:
 
 def test_padding_counts_towards_the_bound_on_audio() -> None:
     queue = Queue(replace(POLICY, max_batch_audio_s=60.0))
-    finals = [queue.final(f"s{number}", seconds=seconds) for number, seconds in enumerate((12.0, 25.0, 24.0))]
+    finals = [queue.final(f"s{number}", seconds=seconds) for number, seconds in enumerate((13.0, 25.0, 24.0))]
     assert queue.take() == finals[:2]
     assert queue.take() == finals[2:]
 

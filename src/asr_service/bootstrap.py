@@ -85,7 +85,7 @@ class _MeteredBatches:
             inference_s=report.inference_s,
         )
 
-    def worker_restarted(self, worker: str, end: WorkerEnd) -> None:  # noqa: ARG002 - the observer's signature
+    def worker_restarted(self, worker: str, end: WorkerEnd) -> None:
         self._metrics.worker_restarted(end)
 
 

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from asr_service.bootstrap import open_model_store, open_recordings
 from asr_service.domain.ports.model_store import ModelState, PullProgress
-from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.config.loading import load_settings
+from asr_service.infrastructure.config.settings import Settings
 
 RUNTIME_MODELS = ("silero-vad",)
 """Needed beside the recognizer's model, whatever it is."""
@@ -28,7 +28,9 @@ def list_models() -> None:
     for entry in open_model_store(load_settings()).list_entries():
         colour = {ModelState.INSTALLED: typer.colors.GREEN, ModelState.CORRUPT: typer.colors.RED}.get(entry.state)
         state = typer.style(f"{entry.state:<10}", fg=colour)
-        typer.echo(f"{entry.name:<16} {state} {entry.size_bytes / 1e6:7.1f} MB  {entry.licence:<13} {entry.description}")
+        typer.echo(
+            f"{entry.name:<16} {state} {entry.size_bytes / 1e6:7.1f} MB  {entry.licence:<13} {entry.description}"
+        )
 
 
 @models.command()

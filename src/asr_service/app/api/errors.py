@@ -24,7 +24,12 @@ from asr_service.domain.ports.model_store import (
     ModelMissing,
     ModelUnknown,
 )
-from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
+from asr_service.domain.ports.recognizer import (
+    RecognitionFailed,
+    RecognitionSuperseded,
+    RecognizerOverloaded,
+    RecognizerUnavailable,
+)
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
 from asr_service.domain.value_objects.language import UnsupportedLanguage
@@ -71,6 +76,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     RecognizerOverloaded: _BUSY,
     RecognizerUnavailable: _BUSY,
     RecognitionFailed: _BROKEN,
+    RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
     StorageUnavailable: _BUSY,
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),

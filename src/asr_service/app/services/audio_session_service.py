@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import structlog
 
+from asr_service.app.services.session_inbox import SessionInbox
 from asr_service.domain.entities.audio_session import AudioSession
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
@@ -21,7 +22,6 @@ from asr_service.shared.clock import Clock
 from asr_service.shared.correlation import correlated
 from asr_service.shared.errors import AsrError
 from asr_service.shared.identifiers import new_id
-from asr_service.app.services.session_inbox import SessionInbox
 
 log = structlog.get_logger(__name__)
 

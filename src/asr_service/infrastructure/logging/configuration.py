@@ -13,17 +13,18 @@ from asr_service.shared.correlation import current_correlation
 
 LogFormat: TypeAlias = Literal["console", "json"]
 
-# At DEBUG these quote what passes through them: the rows of SQL statements, the frames of WebSockets, headers, bodies.
-_TALKATIVE: Final = (
-    "aiosqlite",
-    "asyncio",
-    "httpcore",
-    "httpx",
-    "python_multipart",
-    "sqlalchemy",
-    "uvicorn.error",
-    "websockets",
-)
+# The lowest level of libraries, whatever is asked for. At DEBUG these quote what passes through them: the rows of SQL
+# statements, the frames of WebSockets, headers, bodies. At INFO some have a line for each statement or request.
+_LOWEST_LEVELS: Final = {
+    "aiosqlite": logging.INFO,
+    "asyncio": logging.INFO,
+    "httpcore": logging.INFO,
+    "httpx": logging.WARNING,
+    "python_multipart": logging.INFO,
+    "sqlalchemy": logging.WARNING,
+    "uvicorn.error": logging.INFO,
+    "websockets": logging.INFO,
+}
 
 # What uvicorn, and websockets in its name, say at INFO about every WebSocket; the service has a line of its own for it.
 _CONNECTION_LINES: Final = ('%s - "WebSocket', "connection open", "connection closed")
@@ -115,8 +116,8 @@ def _tame_libraries(level: int) -> None:
     _inherit(access)
     access.propagate = False  # uvicorn writes no access log when its logger reaches no handler
     logging.getLogger("uvicorn.error").addFilter(_is_not_about_a_connection)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
+    for name, lowest in _LOWEST_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, lowest))
 
 
 def _is_not_about_a_connection(record: logging.LogRecord) -> bool:

@@ -38,18 +38,21 @@ class Verdict(Enum):
 
 def judge(attempt: Attempt) -> Verdict:
     """The customary thresholds of Whisper, and the loops that they do not see."""
-    if nobody_spoke(attempt.no_speech_probability, attempt.average_logprob):
+    stuck = _is_stuck(attempt)
+    if nobody_spoke(attempt.no_speech_probability, attempt.average_logprob, stuck=stuck):
         return Verdict.SILENT
-    if attempt.cut_off or is_repetitive(attempt.text) or _logprob(attempt) < MIN_AVERAGE_LOGPROB:
+    if stuck or _logprob(attempt) < MIN_AVERAGE_LOGPROB:
         return Verdict.DOUBTFUL
     return Verdict.CREDIBLE
 
 
 def best_of(attempts: Sequence[Attempt]) -> Attempt:
     """The most probable attempt; one that loops or never ends only if all do."""
-    return max(
-        attempts, key=lambda attempt: (not attempt.cut_off and not is_repetitive(attempt.text), _logprob(attempt))
-    )
+    return max(attempts, key=lambda attempt: (not _is_stuck(attempt), _logprob(attempt)))
+
+
+def _is_stuck(attempt: Attempt) -> bool:
+    return attempt.cut_off or is_repetitive(attempt.text)
 
 
 def _logprob(attempt: Attempt) -> float:

@@ -35,7 +35,7 @@ _PCM_FORMATS = ("pcm", "wav")  # clients strip the header of a .wav, or send it 
 class Mode(StrEnum):
     """What a client wants to be sent."""
 
-    TWO_PASS = "2pass"
+    TWO_PASS = "2pass"  # noqa: S105 - no password
     ONLINE = "online"
     OFFLINE = "offline"
 

@@ -7,6 +7,7 @@ the list follows the displayed text, not the words of the recognizer.
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from asr_service.domain.value_objects.audio_metadata import ms_from_samples
@@ -91,6 +92,6 @@ def _character_stamps(hypothesis: Hypothesis) -> list[Stamp] | None:
         characters += [(before, before)] * (at - len(characters))
         length = len(word.text)
         edges = [start + (end - start) * i // length for i in range(length + 1)]
-        characters += zip(edges, edges[1:], strict=False)
+        characters += pairwise(edges)
     last = characters[-1][1]
     return characters + [(last, last)] * (len(hypothesis.text) - len(characters))

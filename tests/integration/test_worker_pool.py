@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,10 @@ def pids(status: PoolStatus) -> list[int]:
     return [worker.pid for worker in status.workers if worker.pid is not None]
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
@@ -102,7 +107,7 @@ async def test_it_starts_all_workers_and_says_what_they_are() -> None:
 
 
 async def test_closing_leaves_no_process_and_no_open_file() -> None:
-    open_files_before = len(os.listdir("/proc/self/fd"))
+    open_files_before = open_files()
     pool = WorkerPool(ScriptedEngineFactory(), size=2, policy=PROMPT)
     await pool.start()
     started = pids(await pool.wait_for(all_ready))
@@ -113,7 +118,7 @@ async def test_closing_leaves_no_process_and_no_open_file() -> None:
     assert all(worker.state is WorkerState.STOPPED for worker in pool.status().workers)
     assert pool.unavailable_reason is not None
     # The first pool of a process leaves the resource tracker of multiprocessing behind, one pipe.
-    assert len(os.listdir("/proc/self/fd")) <= open_files_before + 1
+    assert open_files() <= open_files_before + 1
 
 
 async def test_closing_kills_a_worker_that_does_not_stop() -> None:
@@ -160,7 +165,7 @@ async def test_when_no_worker_can_be_started_the_reason_is_passed_on(
 
 async def test_an_engine_that_takes_too_long_to_load_is_given_up() -> None:
     pool = WorkerPool(ScriptedEngineFactory(), size=1, policy=SupervisionPolicy(start_timeout_s=0.001))
-    with pytest.raises(RecognizerUnavailable, match="no answer within 0.001 s"):
+    with pytest.raises(RecognizerUnavailable, match=r"no answer within 0.001 s"):
         await pool.start()
 
 
@@ -238,7 +243,7 @@ async def test_a_worker_that_hangs_in_a_batch_is_killed_and_replaced() -> None:
     log = RestartLog()
     async with running(WorkerPool(ScriptedEngineFactory(), size=1, policy=HASTY, observer=log)) as pool:
         (pid,) = pids(pool.status())
-        with pytest.raises(WorkerDied, match="no answer within 0.3 s"):
+        with pytest.raises(WorkerDied, match=r"no answer within 0.3 s"):
             await recognize(pool, HANG)
         assert await recognize(pool)
         assert not exists(pid)
@@ -353,7 +358,7 @@ async def main():
     pool = WorkerPool(ScriptedEngineFactory(), size=1)
     await pool.start()
     async with pool.lease() as worker:
-        print(pool.status().workers[0].pid, flush=True)
+        print("worker", pool.status().workers[0].pid, flush=True)
         await worker.recognize([recognition_request(prompt=HANG)])
 
 asyncio.run(main())
@@ -363,7 +368,8 @@ asyncio.run(main())
 def test_a_worker_dies_with_its_parent_even_in_the_middle_of_a_batch() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        worker = os.pidfd_open(int(parent.stdout.readline()))
+        (line,) = islice((line for line in parent.stdout if line.startswith("worker ")), 1)
+        worker = os.pidfd_open(int(line.split()[1]))
         try:
             parent.kill()
             ended, _, _ = select.select([worker], [], [], 10)

@@ -12,13 +12,14 @@ from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
 from asr_service.infrastructure.asr.whisper.aligning import align_words
 from asr_service.infrastructure.asr.whisper.chinese_script import in_script, words_in_script
-from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder, is_contradicted
-from asr_service.infrastructure.asr.whisper.guard import Attempt, Verdict, judge
+from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder
+from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import WhisperNetwork
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.reading import read
 from asr_service.infrastructure.asr.whisper.repetition import compression_ratio
 from asr_service.infrastructure.asr.whisper.silence import frame_levels_dbfs, is_inaudible
+from asr_service.infrastructure.asr.whisper.strategy import decode
 
 _ENGINE = "faster-whisper"
 MAX_SECONDS = 29.0  # the encoder hears 30 s, and wants some silence after the speech
@@ -48,7 +49,7 @@ class FasterWhisperEngineFactory:
     beam_size: int = 1
     context: EncoderContext = field(default_factory=EncoderContext)
     fallback_temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
-    samplings: int = 5
+    samplings: int = 1
 
     def __call__(self) -> "FasterWhisperEngine":
         network = WhisperNetwork(self.model_directory, self.device, self.compute_type, self.threads)
@@ -94,7 +95,7 @@ class FasterWhisperEngine:
                 pieces.append(prepared)
             else:
                 outcomes[index] = prepared
-        self._decode(pieces)
+        decode(self._decoder, pieces, self._fallback_temperatures)
         outcomes |= self._hypotheses(pieces)
         return [outcomes[index] for index in range(len(batch))]
 
@@ -113,18 +114,6 @@ class FasterWhisperEngine:
             language = next(iter(self._network.languages))
         return Piece(index, request, samples, levels_dbfs, self._network.features(samples), language)
 
-    def _decode(self, pieces: Sequence[Piece]) -> None:
-        self._decoder.encode(pieces)
-        self._decoder.detect_languages(pieces)
-        self._decoder.attempt(pieces)
-        self._decoder.attempt([piece for piece in pieces if is_contradicted(piece)], continued=False)
-        doubtful = _doubtful(pieces)
-        self._decoder.encode(doubtful, padded=True)
-        self._decoder.attempt(doubtful)
-        for temperature in self._fallback_temperatures:
-            doubtful = _doubtful(doubtful)
-            self._decoder.attempt(doubtful, temperature=temperature)
-
     def _hypotheses(self, pieces: Sequence[Piece]) -> dict[int, Hypothesis]:
         readings = {piece: read(piece) for piece in pieces}
         aligned = {piece: attempt for piece, attempt in readings.items() if self._wants_words(piece, attempt)}
@@ -136,19 +125,15 @@ class FasterWhisperEngine:
         return wanted and bool(attempt.text) and self._network.aligns
 
 
-def _doubtful(pieces: Sequence[Piece]) -> list[Piece]:
-    return [piece for piece in pieces if piece.is_final and judge(piece.attempts[-1]) is Verdict.DOUBTFUL]
-
-
 def _hypothesis(piece: Piece, attempt: Attempt, words: tuple[Word, ...]) -> Hypothesis:
     script = piece.request.options.script
-    texts = words_in_script([word.text for word in words], piece.language, script)
+    texts = words_in_script([word.text for word in words], attempt.language, script)
     return Hypothesis(
-        text=in_script(attempt.text, piece.language, script),
+        text=in_script(attempt.text, attempt.language, script),
         words=tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True)),
         timing=Timing.ALIGNED if words else Timing.NONE,
-        language=piece.language,
-        language_confidence=piece.language_confidence,
+        language=attempt.language,
+        language_confidence=dict(piece.detected).get(attempt.language),
         average_logprob=attempt.average_logprob,
         no_speech_probability=attempt.no_speech_probability,
         compression_ratio=compression_ratio(attempt.text) if attempt.text else None,

@@ -94,12 +94,14 @@ class SupervisedWorker:
         self._setbacks = 0  # crashes and failed starts since the last answered batch
         self._last_error: str | None = None
         self._over_ceiling = False
+        self._withheld = False  # from the next holder, since the replacement is ready
         self._probe_due_s = 0.0
         self._changed = asyncio.Event()
 
     @property
     def idle(self) -> bool:
-        return self._state is WorkerState.IDLE and self._link is not None and self._link.alive
+        """Whether ``occupy`` may be called."""
+        return self._state is WorkerState.IDLE and not self._withheld and self._link is not None and self._link.alive
 
     def status(self) -> WorkerStatus:
         link = self._link if self._link is not None and self._link.alive else None
@@ -203,7 +205,7 @@ class SupervisedWorker:
 
     def _put_in_service(self, link: WorkerLink) -> None:
         self._link = link
-        self._over_ceiling = False
+        self._over_ceiling = self._withheld = False
         self._set_probe()
         self._enter(WorkerState.IDLE)
 
@@ -244,6 +246,7 @@ class SupervisedWorker:
                 await self._start(candidate)
             except WorkerStartFailed:
                 replacement = None
+        self._withheld = True
         while self._state is WorkerState.BUSY and link.alive:
             await self._changed.wait()
         return replacement

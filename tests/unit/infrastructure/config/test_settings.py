@@ -70,7 +70,7 @@ def test_the_default_database_is_a_file_of_the_user(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = Settings()
     assert settings.database.url.get_secret_value() == f"sqlite:///{tmp_path}/data/asr-service/asr.db"
-    assert settings.models.cache_directory == tmp_path / "cache" / "asr-service" / "models"
+    assert settings.models.cache_directory == tmp_path / "cache" / "asr-service"
 
 
 def test_the_database_password_is_not_in_the_representation() -> None:

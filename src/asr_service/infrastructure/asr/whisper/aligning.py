@@ -20,7 +20,7 @@ def align_words(network: WhisperNetwork, texts: Mapping[Piece, Attempt]) -> dict
     """
     groups: defaultdict[tuple[str, int], list[Piece]] = defaultdict(list)
     for piece, attempt in texts.items():
-        groups[piece.known_language, len(attempt.memory)].append(piece)
+        groups[attempt.language, len(attempt.memory)].append(piece)
     words = {}
     for (language, _), group in groups.items():
         tokenizer = network.tokenizer(language)

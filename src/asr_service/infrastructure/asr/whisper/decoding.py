@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from asr_service.infrastructure.asr.whisper.guard import Attempt, Verdict, judge
+from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import (
     FRAMES_PER_SECOND,
     MAX_CONTEXT_FRAMES,
@@ -76,9 +76,10 @@ class PieceDecoder:
         """Gives a language to each encoded piece that has none."""
         unknown = [piece for piece in pieces if piece.language is None]
         for _, group in _groups(unknown, lambda piece: len(_memory(piece))):
-            languages = self._network.detect_languages([_memory(piece) for piece in group])
-            for piece, (language, probability) in zip(group, languages, strict=True):
-                piece.language, piece.language_confidence = language, probability
+            detected = self._network.detect_languages([_memory(piece) for piece in group])
+            for piece, languages in zip(group, detected, strict=True):
+                piece.detected = languages[:2]
+                piece.language = languages[0][0]
 
     def attempt(self, pieces: Iterable[Piece], *, temperature: float = 0.0, continued: bool = True) -> None:
         """Adds an attempt to each encoded piece.
@@ -113,6 +114,7 @@ class PieceDecoder:
             text = piece.settled_text + text
         return Attempt(
             text=text.strip(),
+            language=piece.known_language,
             memory=_memory(piece),
             average_logprob=None if result.total_logprob is None else result.total_logprob / (len(tail) + 1),
             no_speech_probability=result.no_speech_probability,
@@ -137,12 +139,6 @@ class PieceDecoder:
         return max(least, piece.request.options.temperature) if piece.is_final else 0.0
 
 
-def is_contradicted(piece: Piece) -> bool:
-    """Whether a partial's settled text led nowhere: nothing came after it, or nothing credible, so it may be wrong."""
-    settled, attempt = piece.settled_text, piece.attempts[-1]
-    return bool(settled) and (attempt.text == settled or judge(attempt) is not Verdict.CREDIBLE)
-
-
 def continued(settled: str, text: str) -> str:
     """The settled text and what a text that was decoded without it has beyond so many units."""
     settled = settled.strip()
@@ -155,11 +151,10 @@ def continued(settled: str, text: str) -> str:
 
 
 def _token_bound(piece: Piece, prompt: Prompt) -> int:
-    if (
-        piece.attempts and piece.is_final
-    ):  # the first attempt is bounded to be cheap; the next may be as long as it wants
-        return MAX_TEXT_TOKENS
-    return min(MAX_TEXT_TOKENS, max(max_text_tokens(piece.seconds), len(prompt.given) + max_text_tokens(0)))
+    bound = max_text_tokens(piece.seconds)
+    if any(attempt.cut_off for attempt in piece.attempts):  # perhaps it was no loop, but a language of many tokens
+        bound *= 2
+    return min(MAX_TEXT_TOKENS, max(bound, len(prompt.given) + max_text_tokens(0)))
 
 
 def _memory(piece: Piece) -> Memory:

@@ -15,6 +15,7 @@ class Attempt:
 
     Attributes:
         text: As the network wrote it, without surrounding spaces.
+        language: That the network was told.
         memory: The encoder output that it was decoded from.
         average_logprob: Mean over the generated tokens and the end token; ``None`` when nothing was generated.
         no_speech_probability: The network's opinion that nobody spoke.
@@ -22,6 +23,7 @@ class Attempt:
     """
 
     text: str
+    language: str
     memory: Memory
     average_logprob: float | None
     no_speech_probability: float

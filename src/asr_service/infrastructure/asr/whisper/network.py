@@ -111,10 +111,10 @@ class WhisperNetwork:
             return [self._encode(features[np.newaxis])[0] for features in padded]
         return list(self._encode(np.stack(padded)))
 
-    def detect_languages(self, memories: Sequence[Memory]) -> list[tuple[str, float]]:
-        """The most probable language of each piece and its probability."""
+    def detect_languages(self, memories: Sequence[Memory]) -> list[list[tuple[str, float]]]:
+        """The languages of each piece with their probabilities, the most probable first."""
         ranked = self._model.detect_language(_storage(memories))
-        return [(best[0][0].strip("<|>"), float(best[0][1])) for best in ranked]
+        return [[(token.strip("<|>"), float(probability)) for token, probability in languages] for languages in ranked]
 
     def generate(
         self,

@@ -21,8 +21,8 @@ class Piece:
         samples: The audio, 16 kHz.
         levels_dbfs: Level of each 20 ms.
         features: Log-mel features without padding.
-        language: Given or detected.
-        language_confidence: ``None`` when the language was given.
+        language: That it is to be decoded in: given, or detected.
+        detected: The likeliest languages and their probabilities, the best first; empty when the language was given.
         memory: Latest output of the encoder.
         attempts: All decodings, the latest last.
     """
@@ -33,7 +33,7 @@ class Piece:
     levels_dbfs: NDArray[np.float32]
     features: Features
     language: str | None
-    language_confidence: float | None = None
+    detected: list[tuple[str, float]] = field(default_factory=list)
     memory: Memory | None = None
     attempts: list[Attempt] = field(default_factory=list)
 

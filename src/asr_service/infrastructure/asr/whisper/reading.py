@@ -8,6 +8,7 @@ from asr_service.infrastructure.asr.whisper.phantom_phrases import echoes, is_ph
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.repetition import units, without_loops
 from asr_service.infrastructure.asr.whisper.silence import is_weak
+from asr_service.infrastructure.asr.whisper.strategy import maybe_silent
 
 
 def read(piece: Piece) -> Attempt:
@@ -21,7 +22,10 @@ def read(piece: Piece) -> Attempt:
 
 
 def _nobody_said(piece: Piece, attempt: Attempt, text: str) -> bool:
-    if not units(text) or judge(attempt) is Verdict.SILENT:
+    verdict = judge(attempt)
+    if not units(text) or verdict is Verdict.SILENT:
+        return True
+    if verdict is Verdict.DOUBTFUL and piece.is_final and maybe_silent(piece):
         return True
     if not is_weak(attempt.no_speech_probability, attempt.average_logprob, piece.levels_dbfs):
         return False

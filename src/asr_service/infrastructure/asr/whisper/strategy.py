@@ -1,0 +1,62 @@
+"""In which order to try what, until each piece has a credible text or none can be had."""
+
+from collections.abc import Iterable, Sequence
+
+from asr_service.infrastructure.asr.whisper.decoding import PieceDecoder
+from asr_service.infrastructure.asr.whisper.guard import Verdict, best_of, judge
+from asr_service.infrastructure.asr.whisper.piece import Piece
+from asr_service.infrastructure.asr.whisper.silence import is_suspicious
+
+_SURE_OF_LANGUAGE = 0.7
+_POSSIBLE_LANGUAGE = 0.1
+
+
+def decode(decoder: PieceDecoder, pieces: Sequence[Piece], fallback_temperatures: Sequence[float]) -> None:
+    """Gives each piece its attempts.
+
+    All are decoded once, in the short context. Then a partial whose settled text led nowhere is decoded without it, a final of
+    uncertain language in the other likely language, and a final without a credible text again from the customary 30 s, and, if
+    that does not help and there seems to be speech, at rising temperatures.
+    """
+    decoder.encode(pieces)
+    decoder.detect_languages(pieces)
+    decoder.attempt(pieces)
+    decoder.attempt([piece for piece in pieces if _settled_wrongly(piece)], continued=False)
+    finals = [piece for piece in pieces if piece.is_final]
+    _try_other_language(decoder, finals)
+    doubtful = _doubtful(finals)
+    decoder.encode(doubtful, padded=True)
+    decoder.attempt(doubtful)
+    for temperature in fallback_temperatures:
+        doubtful = [piece for piece in _doubtful(doubtful) if not maybe_silent(piece)]
+        decoder.attempt(doubtful, temperature=temperature)
+
+
+def maybe_silent(piece: Piece) -> bool:
+    """Whether a piece without a credible text has likely no speech."""
+    return any(is_suspicious(attempt.no_speech_probability) for attempt in piece.attempts)
+
+
+def _settled_wrongly(piece: Piece) -> bool:
+    """Whether nothing came after the settled text, or nothing credible, so that it may be wrong."""
+    settled, attempt = piece.settled_text, piece.attempts[-1]
+    return bool(settled) and (attempt.text == settled or judge(attempt) is not Verdict.CREDIBLE)
+
+
+def _try_other_language(decoder: PieceDecoder, pieces: Iterable[Piece]) -> None:
+    unsure = [piece for piece in pieces if _is_unsure(piece)]
+    for piece in unsure:
+        piece.language = piece.detected[1][0]
+    decoder.attempt(unsure)
+    for piece in unsure:
+        piece.language = best_of(piece.attempts).language
+
+
+def _is_unsure(piece: Piece) -> bool:
+    if len(piece.detected) < 2:
+        return False
+    return piece.detected[0][1] < _SURE_OF_LANGUAGE and piece.detected[1][1] > _POSSIBLE_LANGUAGE
+
+
+def _doubtful(pieces: Iterable[Piece]) -> list[Piece]:
+    return [piece for piece in pieces if judge(best_of(piece.attempts)) is Verdict.DOUBTFUL]

@@ -5,6 +5,8 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.recordings", "tests.fixtures.server"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A run of the suite is a verdict on a commit: the same examples each time, and no judgement by the clock.

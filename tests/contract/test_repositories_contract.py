@@ -6,12 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from tests.fakes.repositories import (
-    InMemoryResultRepository,
-    InMemorySessionRepository,
-    InMemoryStore,
-    InMemoryTranscriptReader,
-)
 
 from asr_service.domain.entities.recognition_result import RecognitionResult
 from asr_service.domain.entities.session_record import SessionRecord
@@ -26,6 +20,12 @@ from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.result_repository import SqlResultRepository
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
+from tests.fakes.repositories import (
+    InMemoryResultRepository,
+    InMemorySessionRepository,
+    InMemoryStore,
+    InMemoryTranscriptReader,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 A_WEEK_SAMPLES = 7 * 24 * 3600 * 16_000

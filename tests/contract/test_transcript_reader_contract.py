@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.contract.test_repositories_contract import NOON, Storage, final, listening, storage_in, storage_in_memory
 
 from asr_service.domain.entities.session_record import SessionRecord
 from asr_service.domain.value_objects.caller import LOCAL_CALLER, Caller
 from asr_service.domain.value_objects.session_status import SessionStatus
 from asr_service.shared.errors import InvalidRequest, NotFound
+from tests.contract.test_repositories_contract import NOON, Storage, final, listening, storage_in, storage_in_memory
 
 SOMEBODY_ELSE = Caller(tenant="other")
 
@@ -93,7 +93,7 @@ class TranscriptReaderContract:
         await storage.sessions.save(listening())
         for utterance in (10, 2, 0, 100, 9):
             await storage.results.add(final(utterance=utterance))
-        utterances = []
+        utterances: list[list[int]] = []
         cursor: str | None = None
         while not utterances or cursor is not None:
             page = await storage.reader.list_results(LOCAL_CALLER, "ses_1", cursor=cursor, limit=2)

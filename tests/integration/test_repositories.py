@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tests.contract.test_repositories_contract import RepositoriesContract, Storage, storage_in
 from tests.contract.test_transcript_reader_contract import TranscriptReaderContract
 

@@ -348,6 +348,29 @@ async def test_ctrl_c_does_not_reach_the_workers() -> None:
         assert pids(pool.status()) == [pid]
 
 
+UNGUARDED_PROGRAM = """
+import asyncio
+from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from tests.fakes.engines import ScriptedEngineFactory
+
+async def main():
+    pool = WorkerPool(ScriptedEngineFactory(), size=1)
+    await pool.start()
+    await pool.close()
+    print("done")
+
+asyncio.run(main())
+"""
+
+
+def test_a_worker_does_not_import_the_main_module_of_its_parent(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(UNGUARDED_PROGRAM, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "done"
+
+
 PARENT = """
 import asyncio
 from asr_service.infrastructure.asr.worker_pool import WorkerPool

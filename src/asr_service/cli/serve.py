@@ -1,10 +1,14 @@
 """``asr-service serve``."""
 
 import asyncio
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -14,6 +18,8 @@ from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.logging.configuration import configure_logging
 from asr_service.main import create_app
 from asr_service.shared.errors import AsrError
+
+log = structlog.get_logger(__name__)
 
 _BACKLOG = 2_048  # connections that may wait for the handshake: a restart brings all clients back at once
 
@@ -34,7 +40,7 @@ def serve(
     settings = load_settings({"server": wished} if wished else None, config_file=config)
     configure_logging(settings.logging.level, settings.log_format)
     listener = listen(settings.server.host, settings.server.port)
-    with listener, asyncio.Runner(loop_factory=uvicorn.Config(app="", loop="auto").get_loop_factory()) as runner:
+    with listener, asyncio.Runner(loop_factory=_loop_choice().get_loop_factory()) as runner:
         runner.run(_serve(settings, listener))
 
 
@@ -58,9 +64,34 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _loop_choice() -> uvicorn.Config:
+    return uvicorn.Config(app="", loop="auto", log_config=None)  # else it would replace the configuration of the log
+
+
+class _Server(uvicorn.Server):
+    """Stops at a signal and returns; uvicorn's own would then die of the signal, before anything is stored and closed."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            log.info("listening", url=f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with build(settings) as services:
-        await uvicorn.Server(_uvicorn_config(settings, create_app(settings, services=services))).serve([listener])
+        await _Server(_uvicorn_config(settings, create_app(settings, services=services))).serve([listener])
 
 
 def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -138,6 +139,9 @@ async def _microphone() -> AsyncIterator[bytes]:
         )
     except sounddevice.PortAudioError as error:
         raise NoMicrophone(f"The microphone cannot be opened: {error}.") from error
+    stopped = asyncio.Event()
+    loop.add_signal_handler(signal.SIGINT, stopped.set)  # Ctrl+C ends the speech, not the program: the final comes yet
     with microphone:
-        while True:
+        while not stopped.is_set():
             yield await packets.get()
+    loop.remove_signal_handler(signal.SIGINT)

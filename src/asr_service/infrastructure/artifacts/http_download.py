@@ -33,11 +33,10 @@ def open_client(
         context.load_default_certs()
         if certificates is not None:
             context.load_verify_locations(cafile=certificates)
-        lax = httpx.create_ssl_context(verify=False)
         return httpx.Client(
             verify=context,
             proxy=proxy,
-            mounts={f"https://{host}": httpx.HTTPTransport(verify=lax) for host in trusted_hosts},
+            mounts={f"https://{host}": httpx.HTTPTransport(verify=False) for host in trusted_hosts},
             timeout=httpx.Timeout(read_timeout_s, connect=_CONNECT_TIMEOUT_S),
             follow_redirects=True,
             headers={"Accept-Encoding": "identity"},  # byte ranges count what is stored, not what is packed for the way
@@ -60,13 +59,17 @@ class Download:
         self._pause_s = pause_s
         self._part = target.with_name(target.name + ".part")
 
+    def is_complete(self) -> bool:
+        """Whether an earlier download has left the whole file."""
+        return self._target.exists() and sha256_of(self._target) == self._sha256
+
     def run(self, url: str, on_bytes: Callable[[int], None]) -> None:
         """Fetches the file, telling how many of its bytes are there.
 
         Raises:
             SourceFailed: The server does not have it, breaks off again and again, or sends something else.
         """
-        if self._target.exists():
+        if self.is_complete():
             on_bytes(self._size_bytes)
             return
         self._target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,11 +24,10 @@ class LocalDirectorySource:
 
         def chunks_of(file: FileSpec) -> Iterator[bytes]:
             try:
-                stream = (folder / file.path).open("rb")
+                with (folder / file.path).open("rb") as stream:
+                    yield from read_chunks(stream)
             except OSError as error:
                 raise SourceFailed(f"{file.path} cannot be read: {error.strerror}") from error
-            with stream:
-                yield from read_chunks(stream)
 
         staging.add_all(chunks_of)
 

@@ -1,5 +1,7 @@
 """The file that vouches for a folder of the cache: written last, it says that the others were complete and right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,22 +83,26 @@ def _read_manifest(folder: Path, entry: Entry) -> _Manifest:
 
 def _check_size(folder: Path, entry: Entry, file: FileSpec) -> None:
     path = folder / file.path
-    try:
+    with _readable(entry, path):
         found_bytes = path.stat().st_size
-    except OSError as error:
-        raise _corrupt(entry, path, "is gone or cannot be read") from error
     if found_bytes != file.size_bytes:
         raise _corrupt(entry, path, f"has {found_bytes} bytes instead of {file.size_bytes}")
 
 
 def _check_content(folder: Path, entry: Entry, file: FileSpec) -> None:
     path = folder / file.path
-    try:
+    with _readable(entry, path):
         found = sha256_of(path)
-    except OSError as error:
-        raise _corrupt(entry, path, "is gone or cannot be read") from error
     if found != file.sha256:
         raise _corrupt(entry, path, "has the wrong checksum")
+
+
+@contextmanager
+def _readable(entry: Entry, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _corrupt(entry, path, "is gone or cannot be read") from error
 
 
 def _corrupt(entry: Entry, path: Path, fault: str) -> ModelCorrupt:

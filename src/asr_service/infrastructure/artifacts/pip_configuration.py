@@ -50,13 +50,17 @@ def read_index_configuration() -> IndexConfiguration:
 
 
 def parse_pip_settings(listing: str) -> dict[str, str]:
-    """The settings in force according to the output of ``pip config list``: lines such as ``global.proxy='…'``."""
+    """The settings in force according to the output of ``pip config list``: lines such as ``global.proxy='…'``.
+
+    Raises:
+        SourceFailed: A value is not written as expected.
+    """
     sections: dict[str, dict[str, str]] = {}
     for line in listing.splitlines():
         name, equals, value = line.partition("=")
         section, dot, key = name.rpartition(".")
-        if equals and dot:
-            sections.setdefault(section, {})[key] = str(ast.literal_eval(value))
+        if equals and dot and section in _SECTIONS:
+            sections.setdefault(section, {})[key] = _literal(key, value)
     settings: dict[str, str] = {}
     for section in _SECTIONS:
         settings |= sections.get(section, {})
@@ -65,12 +69,14 @@ def parse_pip_settings(listing: str) -> dict[str, str]:
 
 def _pip_settings() -> dict[str, str]:
     listing = _run_python("-m", "pip", "config", "list")
-    if listing is None:
-        return _environment_settings(os.environ)
+    return _environment_settings(os.environ) if listing is None else parse_pip_settings(listing)
+
+
+def _literal(key: str, value: str) -> str:
     try:
-        return parse_pip_settings(listing)
+        return str(ast.literal_eval(value))
     except (ValueError, SyntaxError) as error:
-        raise SourceFailed(f"pip's configuration cannot be read: {error}") from error
+        raise SourceFailed(f"pip's setting {key} cannot be read") from error
 
 
 def _environment_settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ class RecordingLibrary:
     """The recordings of the catalogue, which a model store keeps."""
 
     def __init__(self, store: ModelStore, catalogue: Catalogue) -> None:
-        self._store = store
+        self.store = store
         self._catalogue = catalogue
 
     def list_recordings(self, entry: str) -> list[Recording]:
@@ -52,7 +52,7 @@ class RecordingLibrary:
             ModelMissing: It was not pulled.
             ModelCorrupt: A file was changed.
         """
-        folder = self._store.locate(entry)
+        folder = self.store.locate(entry)
         return [
             Recording(file.path, folder / file.path, file.language, file.reference)
             for file in self._catalogue.get(entry).files

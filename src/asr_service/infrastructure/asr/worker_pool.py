@@ -20,7 +20,7 @@ class WorkerPool:
     workers; they do not outlive the parent, even if it is killed.
 
     Args:
-        factory: Loads the engine, in the worker process.
+        factory: Loads the engine, in the worker process; of a class that can be imported, not of the main module.
         size: Number of workers.
         policy: When a worker is given up.
         observer: Is told of every worker that ended in service.

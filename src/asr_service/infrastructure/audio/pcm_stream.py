@@ -33,7 +33,8 @@ class PcmStreamDecoder:
 
     async def feed(self, data: bytes) -> bytes:
         """See ``AudioStreamDecoder.feed``. More than a second of audio that needs work is worked on in a thread."""
-        if self._format != _CANONICAL and len(data) > _INLINE_SECONDS * self._format.bytes_per_s:
+        untouched = self._head is None and self._format == _CANONICAL
+        if len(data) > _INLINE_SECONDS * self._format.bytes_per_s and not untouched:
             return await asyncio.to_thread(self._take, data)
         return self._take(data)
 

@@ -47,9 +47,18 @@ def storage_failures(location: str | None = None) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as error:
+        _forget_rows(error)
         if not _means_unavailable(error):
             raise
         raise _unavailable(error, location) from error
+
+
+def _forget_rows(error: BaseException | None) -> None:
+    """Removes the details that PostgreSQL adds to an error: they quote the row, a transcript, and would be logged."""
+    while error is not None:
+        if isinstance(getattr(error, "detail", None), str):
+            error.detail = None  # type: ignore[attr-defined]
+        error = error.__cause__
 
 
 def _means_unavailable(error: Exception) -> bool:

@@ -49,7 +49,9 @@ def test_any_other_url_is_refused_without_repeating_it(text: str) -> None:
     assert "s3cret" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://asr:s3cret@host:5433/asr", "postgresql://asr@host:5433/asr?password=s3cret"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://asr:s3cret@host:5433/asr", "postgresql://asr@host:5433/asr?password=s3cret"]
+)
 def test_a_database_shows_where_it_is_but_no_password(url: str) -> None:
     database = Database(url)
     assert "s3cret" not in repr(database) + str(database) + database.location

@@ -83,9 +83,7 @@ def test_clients_are_not_told_where_the_store_is() -> None:
 def test_operators_are_told_where_the_store_is_and_what_it_said() -> None:
     with pytest.raises(StorageUnavailable) as failure, storage_failures("postgresql://asr:***@10.0.0.9/asr"):
         raise from_postgres("53100")
-    assert failure.value.message == (
-        "The database postgresql://asr:***@10.0.0.9/asr cannot be used: of PostgreSQL"
-    )
+    assert failure.value.message == ("The database postgresql://asr:***@10.0.0.9/asr cannot be used: of PostgreSQL")
     assert failure.value.hint is not None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from asr_service.infrastructure.asr.whisper.decoding import PieceDecoder
 from asr_service.infrastructure.asr.whisper.guard import Verdict, best_of, judge
 from asr_service.infrastructure.asr.whisper.piece import Piece
+from asr_service.infrastructure.asr.whisper.repetition import units
 from asr_service.infrastructure.asr.whisper.silence import is_suspicious
 
 _SURE_OF_LANGUAGE = 0.7
@@ -39,8 +40,8 @@ def maybe_silent(piece: Piece) -> bool:
 
 def _settled_wrongly(piece: Piece) -> bool:
     """Whether nothing came after the settled text, or nothing credible, so that it may be wrong."""
-    settled, attempt = piece.settled_text, piece.attempts[-1]
-    return bool(settled) and (attempt.text == settled or judge(attempt) is not Verdict.CREDIBLE)
+    attempt, settled = piece.attempts[-1], units(piece.settled_text)
+    return bool(settled) and (len(units(attempt.text)) <= len(settled) or judge(attempt) is not Verdict.CREDIBLE)
 
 
 def _try_other_language(decoder: PieceDecoder, pieces: Iterable[Piece]) -> None:
@@ -53,7 +54,7 @@ def _try_other_language(decoder: PieceDecoder, pieces: Iterable[Piece]) -> None:
 
 
 def _is_unsure(piece: Piece) -> bool:
-    if len(piece.detected) < 2:
+    if len(piece.detected) < 2 or judge(piece.attempts[-1]) is Verdict.SILENT:
         return False
     return piece.detected[0][1] < _SURE_OF_LANGUAGE and piece.detected[1][1] > _POSSIBLE_LANGUAGE
 

@@ -21,8 +21,15 @@ from asr_service.infrastructure.asr.whisper.repetition import UNSPACED
 STEP_SAMPLES = 320  # the encoder says something each 20 ms
 _UNSPACED_CHARACTER = re.compile(f"[{UNSPACED}]")
 _OPENING = frozenset("([{\"'«‹“‘„¿¡《〈「『【（［｛")
-_LEAST_PAUSE_STEPS = 5  # shorter quiet belongs to the word: the closure of a p or t lasts up to 100 ms
-_QUIET_SHARE = 0.25  # of the way from the quietest to the loudest of the audio, in dB
+_CLOSURE_STEPS = 5  # less quiet belongs to the word: the closure of a p or t lasts up to 100 ms
+_PAUSE_STEPS = 10  # more quiet inside a word is a pause between two of them
+# Quiet is what is near the background, or far below the loudest sound of the word; soft consonants lie some 15 to 25 dB below
+# their vowel.
+_NEAR_FLOOR_DB = 6.0
+_NEAR_FLOOR_SHARE = 0.25
+_QUIET_DB = 30.0
+_AUDIBLE_DB = 15.0
+_FLOOR_PERCENTILE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +86,12 @@ def words_from_alignment(
         levels_dbfs: Level of each 20 ms of the audio.
         samples: Length of the audio.
     """
-    quiet = _quiet_steps(levels_dbfs)
+    floor_dbfs = float(np.percentile(levels_dbfs, _FLOOR_PERCENTILE))
     words = []
     position = 0
     for cluster in _clusters(_characters(tokenizer, tokens, alignment)):
         spoken = cluster.spoken
-        start, end = _without_quiet(quiet, round(spoken[0].start), round(spoken[-1].end))
+        start, end = _without_quiet(levels_dbfs, floor_dbfs, round(spoken[0].start), round(spoken[-1].end))
         first = min(max(position, start * STEP_SAMPLES), samples)
         position = min(max(first, end * STEP_SAMPLES), samples)
         confidence = sum(character.probability for character in spoken) / len(spoken)
@@ -123,21 +130,23 @@ def _clusters(characters: Iterator[_Character]) -> Iterator[_Cluster]:
         yield cluster
 
 
-def _quiet_steps(levels_dbfs: NDArray[np.float32]) -> NDArray[np.bool_]:
-    low, high = np.percentile(levels_dbfs, (5, 95)) if levels_dbfs.size else (0.0, 0.0)
-    quiet: NDArray[np.bool_] = levels_dbfs < low + _QUIET_SHARE * (high - low)
-    return quiet
-
-
-def _without_quiet(quiet: NDArray[np.bool_], start: int, end: int) -> tuple[int, int]:
-    loud = np.flatnonzero(~quiet[start:end])
-    if not loud.size:
+def _without_quiet(levels_dbfs: NDArray[np.float32], floor_dbfs: float, start: int, end: int) -> tuple[int, int]:
+    levels = levels_dbfs[start:end]
+    if not levels.size:
         return start, end
-    before, after = int(loud[0]), end - start - 1 - int(loud[-1])
+    loud = np.flatnonzero(levels >= _threshold_dbfs(float(levels.max()), floor_dbfs))
+    pauses = np.flatnonzero(np.diff(loud) > _PAUSE_STEPS)
+    longest = max(np.split(loud, pauses + 1), key=len)
+    before, after = int(longest[0]), levels.size - 1 - int(longest[-1])
     return (
-        start + before if before >= _LEAST_PAUSE_STEPS else start,
-        end - after if after >= _LEAST_PAUSE_STEPS else end,
+        start + before if before >= _CLOSURE_STEPS else start,
+        end - after if after >= _CLOSURE_STEPS else end,
     )
+
+
+def _threshold_dbfs(peak_dbfs: float, floor_dbfs: float) -> float:
+    near_floor = floor_dbfs + max(_NEAR_FLOOR_DB, _NEAR_FLOOR_SHARE * (peak_dbfs - floor_dbfs))
+    return max(peak_dbfs - _QUIET_DB, min(near_floor, peak_dbfs - _AUDIBLE_DB))
 
 
 def _is_spoken(character: str) -> bool:

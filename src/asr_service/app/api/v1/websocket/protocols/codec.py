@@ -5,8 +5,9 @@ a connection says is a series of exchanges, each ``StartSession AudioData* EndIn
 per connection, FunASR's may have several.
 """
 
+import json
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
@@ -17,11 +18,31 @@ from asr_service.shared.errors import AsrError, InvalidRequest
 Frame: TypeAlias = str | bytes
 """A WebSocket message: text or binary."""
 
+MAX_JSON_CHARACTERS = 1 << 20  # of a text frame: room for every hotword; more would hold up all other connections
+
 
 class MalformedMessage(InvalidRequest):
     """A frame that the protocol does not know. The session goes on; the frame is answered with an error and dropped."""
 
     code = "malformed_message"
+
+
+def read_json(text: str, *, hint: str | None = None) -> Any:
+    """The value of a JSON text that can be sent back, logged and stored.
+
+    ``json.loads`` takes more than that: NaN, halves of surrogate pairs, and nesting that can only just be read.
+
+    Raises:
+        MalformedMessage: It is no such text, or longer than ``MAX_JSON_CHARACTERS``.
+    """
+    if len(text) > MAX_JSON_CHARACTERS:
+        raise MalformedMessage(f"The text frame is longer than {MAX_JSON_CHARACTERS} characters.", hint=hint)
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage("The text frame is no JSON.", hint=hint) from error
+    return value
 
 
 @dataclass(frozen=True, slots=True)

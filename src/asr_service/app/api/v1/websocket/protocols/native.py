@@ -21,6 +21,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Refuse,
     Reply,
     StartSession,
+    read_json,
 )
 from asr_service.app.dto.session_config import OptionsDto, SessionConfigDto, parsed
 from asr_service.domain.events.recognition_events import (
@@ -129,10 +130,7 @@ class NativeCodec:
         )
 
     def _message(self, text: str) -> list[ClientMessage]:
-        try:
-            message = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise MalformedMessage("The text frame is no JSON.", hint='For example: {"type": "start"}.') from error
+        message = read_json(text, hint='For example: {"type": "start"}.')
         kind = message.pop("type", None) if isinstance(message, dict) else None
         reader = self._readers.get(kind) if isinstance(kind, str) else None
         if reader is None:
@@ -165,8 +163,10 @@ class NativeCodec:
 
     def _ping(self, message: dict[str, Any]) -> list[ClientMessage]:
         ping_id = message.get("id")
-        if ping_id is not None and len(str(ping_id)) > _MAX_PING_ID_CHARACTERS:
-            raise MalformedMessage(f"The id is longer than {_MAX_PING_ID_CHARACTERS} characters.", field="id")
+        if not isinstance(ping_id, str | int | None) or len(str(ping_id)) > _MAX_PING_ID_CHARACTERS:
+            raise MalformedMessage(
+                f"The id is no text and no whole number of at most {_MAX_PING_ID_CHARACTERS} characters.", field="id"
+            )
         return [Reply((self._frame("pong", id=ping_id),))]
 
     def _running(self, message_type: str) -> RecognitionOptions:

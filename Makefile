@@ -59,7 +59,7 @@ test: setup-test models ## The whole test suite with its coverage gates
 
 accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
-	@$(BIN)/python scripts/accuracy.py '$(AUDIO)'
+	@$(BIN)/python -m scripts.accuracy '$(AUDIO)'
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'

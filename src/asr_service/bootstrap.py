@@ -181,10 +181,8 @@ def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> 
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
     """Everything for transcribing recordings here and now: no database, no server."""
     async with open_engines(settings, Metrics()) as engines:
-        sessions = _sessions(settings, engines, InProcessEventBus(()))
-        transcription = TranscriptionService(
-            decoder=engines.decoder, sessions=sessions, admission=Admission(settings.server.max_sessions)
-        )
+        admission = Admission(settings.server.max_sessions)
+        transcription = _transcription(engines, InProcessEventBus(()), admission)
         yield Transcriber(transcription, engines.recognizer, open_decoder(settings), _recording_defaults(settings))
 
 
@@ -228,14 +226,20 @@ async def _event_bus(database: Database, metrics: Metrics) -> AsyncIterator[InPr
         await bus.close(_BUS_DEADLINE_S)
 
 
-def _sessions(settings: Settings, engines: Engines, publisher: EventPublisher) -> AudioSessionService:
+def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits) -> AudioSessionService:
     return AudioSessionService(
         detector=engines.detector,
         recognizer=engines.recognizer,
         publisher=publisher,
         clock=SystemClock(),
-        limits=SessionLimits(drain_deadline_s=settings.server.drain_deadline_s),
+        limits=limits,
     )
+
+
+def _transcription(engines: Engines, publisher: EventPublisher, admission: Admission) -> TranscriptionService:
+    """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
+    sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
+    return TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission)
 
 
 def _recording_defaults(settings: Settings) -> SessionConfig:
@@ -246,7 +250,7 @@ def _api_services(
     settings: Settings, database: Database, bus: InProcessEventBus, engines: Engines, metrics: Metrics
 ) -> ApiServices:
     admission = Admission(settings.server.max_sessions)
-    sessions = _sessions(settings, engines, bus)
+    sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
     audio = AudioHandler(
         sessions=sessions,
         decoder=engines.decoder,
@@ -258,7 +262,7 @@ def _api_services(
     )
     return ApiServices(
         audio=audio,
-        transcription=TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission),
+        transcription=_transcription(engines, bus, admission),
         transcripts=SqlTranscriptReader(database),
         recognizer=engines.recognizer,
         health=HealthService({"recognizer": engines.check, "database": database.ping}),

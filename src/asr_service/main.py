@@ -19,6 +19,7 @@ from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
 from asr_service.app.api.v1.websocket import funasr_routes
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
+from asr_service.app.middleware.crash_middleware import CrashMiddleware
 from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
 from asr_service.bootstrap import build
 from asr_service.infrastructure.config.loading import load_settings
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
 
     app = _application(settings, lifespan)
     install_error_handlers(app)
+    app.add_middleware(CrashMiddleware)
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.server.max_upload_bytes)
     if settings.server.cors_origins:
         app.add_middleware(
@@ -60,6 +62,8 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
     app.add_middleware(RequestLogMiddleware, on_request=on_request)
     for router in (v1.router, transcriptions.router, models.router, operations.router):
         app.include_router(router)
+    if settings.metrics.enabled:
+        app.include_router(operations.metrics_router)
     if settings.funasr.enabled:
         app.include_router(funasr_routes.router)
     _serve_page(app, page_folder())

@@ -1,5 +1,6 @@
 """A scripted engine for worker processes: what it does with a request is written in the request's prompt."""
 
+import logging
 import os
 import signal
 import sys
@@ -36,7 +37,7 @@ KILL = "kill"  # the process dies as by a fault in native code
 HANG = "hang"  # no answer ever comes
 EXIT = "exit"  # the process ends by itself
 SAY = "say"  # prints, by Python and below it, then dies
-LOG = "log"  # logs by structlog
+LOG = "log"  # logs, by structlog and by logging
 
 
 def grow(megabytes: int) -> str:
@@ -105,7 +106,8 @@ def _do(deed: str) -> None:
             os.write(2, b"written below Python\n")
             os.kill(os.getpid(), signal.SIGABRT)
         case "log":
-            log.info("engine_spoke", seconds=1.5, codes=("en", "zh"))
+            log.info("engine_spoke", seconds=1.5, codes=("en", "zh"), worker="me")
+            logging.getLogger("library").warning("careful with %s", "that")
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,14 @@ async def test_migrating_again_changes_nothing(url: str, engine: AsyncEngine) ->
 
 
 async def test_servers_that_start_at_once_migrate_once(url: str, engine: AsyncEngine) -> None:
-    await asyncio.gather(*(Database(url).migrate() for _ in range(8)))
+    async def start_and_stop() -> None:
+        database = Database(url, pool_size=1)
+        await database.migrate()
+        await database.connect()
+        await database.ping()
+        await database.close()
+
+    await asyncio.gather(*(start_and_stop() for _ in range(8)))
     assert await in_transaction(engine, differences) == []
 
 

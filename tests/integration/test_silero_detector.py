@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,10 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     damaged.write_bytes(silero_model().read_bytes()[:100_000])
     with pytest.raises(VoiceActivityUnavailable, match="cannot be used"):
         SileroVoiceActivityDetector(damaged)
+
+
+def test_another_export_of_the_model_is_refused() -> None:
+    # faster-whisper brings one that takes the windows of a single stream, with its state in two parts.
+    other = Path(str(files("faster_whisper") / "assets" / "silero_vad_v6.onnx"))
+    with pytest.raises(VoiceActivityUnavailable, match="its inputs are c, h, input"):
+        SileroVoiceActivityDetector(other)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import stat
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -204,6 +205,15 @@ async def test_no_transcript_is_in_the_text_of_an_error(file_database: Database,
         with pytest.raises(IntegrityError) as failure:
             await SqlResultRepository(database).add(replace(secret, tenant=None))  # type: ignore[arg-type]
         assert "4711" not in "".join(traceback.format_exception(failure.value))
+
+
+async def test_a_missing_driver_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)  # as where the extra is not installed
+    database = Database("postgresql://asr@127.0.0.1/asr")
+    for opening in (database.connect, database.migrate):
+        with pytest.raises(StorageUnavailable, match="asyncpg is not installed") as failure:
+            await opening()
+        assert failure.value.hint == 'Install "asr-service[postgres]".'
 
 
 async def test_a_closed_database_is_unavailable_and_can_be_opened_again(file_database: Database) -> None:

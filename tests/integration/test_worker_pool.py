@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -163,6 +164,19 @@ async def test_when_no_worker_can_be_started_the_reason_is_passed_on(
     assert pids(pool.status()) == []
 
 
+async def test_a_process_that_cannot_be_started_is_reported() -> None:
+    pool = WorkerPool(ScriptedEngineFactory(), size=1, policy=PROMPT)
+    before = open_files()
+    _, hard_limit = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard_limit))  # no new descriptor at all
+    try:
+        with pytest.raises(RecognizerUnavailable, match=r"could not be started: .*Too many open files"):
+            await pool.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert open_files() == before
+
+
 async def test_an_engine_that_takes_too_long_to_load_is_given_up() -> None:
     pool = WorkerPool(ScriptedEngineFactory(), size=1, policy=SupervisionPolicy(start_timeout_s=0.001))
     with pytest.raises(RecognizerUnavailable, match=r"no answer within 0.001 s"):
@@ -248,6 +262,26 @@ async def test_a_worker_that_hangs_in_a_batch_is_killed_and_replaced() -> None:
         assert await recognize(pool)
         assert not exists(pid)
         assert log.restarts == [("asr-worker-1", WorkerEnd.HUNG)]
+
+
+async def test_an_idle_worker_is_asked_whether_it_lives_and_left_in_peace() -> None:
+    async with running(WorkerPool(ScriptedEngineFactory(), size=1, policy=HASTY)) as pool:
+        before = pids(pool.status())
+        for state in (WorkerState.BUSY, WorkerState.IDLE, WorkerState.BUSY, WorkerState.IDLE):
+            await pool.wait_for(lambda status, state=state: status.workers[0].state is state)  # type: ignore[misc]
+        assert pids(pool.status()) == before
+        assert pool.status().workers[0].restarts == 0
+
+
+async def test_a_holder_that_goes_away_leaves_no_answer_for_the_next_one() -> None:
+    async with running(WorkerPool(ScriptedEngineFactory(), size=1, policy=PROMPT)) as pool:
+        call = asyncio.create_task(recognize(pool, HANG))
+        await pool.wait_for(lambda status: status.workers[0].state is WorkerState.BUSY)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await recognize(pool)
+        assert pool.status().workers[0].restarts == 1
 
 
 async def test_an_idle_worker_that_is_stopped_is_noticed_and_replaced() -> None:
@@ -337,6 +371,13 @@ async def test_what_a_worker_logs_is_logged_by_the_parent() -> None:
         "worker": "asr-worker-1",
         "seconds": 1.5,
         "codes": "('en', 'zh')",
+    } in logs
+    assert {
+        "event": "library_log",
+        "log_level": "warning",
+        "worker": "asr-worker-1",
+        "logger": "library",
+        "message": "careful with that",
     } in logs
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -15,18 +14,15 @@ from asr_service.app.dto.responses import ProblemResponse
 from asr_service.shared.correlation import current_correlation
 from asr_service.shared.errors import AsrError, InvalidRequest
 
-log = structlog.get_logger(__name__)
-
 _OPENAI_PREFIX = "/v1/"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Makes every error of this application one of ours: typed, with a code."""
+    """Makes every error of this application that was foreseen one of ours: typed, with a code."""
     app.add_exception_handler(AsrError, _on_asr_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_crash)
 
 
 async def _on_asr_error(request: Request, error: Exception) -> JSONResponse:
@@ -52,10 +48,10 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _on_crash(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_crashed", path=request.url.path, exc_info=error)
+def crash_response(path: str) -> JSONResponse:
+    """The answer to a request for ``path`` that failed in a way nobody has foreseen."""
     failed = AsrError("The server failed unexpectedly.", hint="The log has the details under the request id.")
-    return error_response(request.url.path, failed, meaning_of(failed))
+    return error_response(path, failed, meaning_of(failed))
 
 
 def error_response(path: str, error: AsrError, meaning: Meaning, *, code: str | None = None) -> JSONResponse:

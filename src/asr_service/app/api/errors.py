@@ -12,7 +12,7 @@ from os import (
 )
 
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
-from asr_service.app.api.v1.websocket.pumps import ClientIdle, ClientTooSlow
+from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.domain.entities.audio_session import IllegalTransition
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio
@@ -68,6 +68,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     IllegalTransition: _INVALID,
     UnsupportedLanguage: _INVALID,
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
+    ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     EmptyAudio: Meaning(400, POLICY_VIOLATION, EX_DATAERR),
     AudioNotDecodable: Meaning(400, UNSUPPORTED_DATA, EX_DATAERR),

@@ -20,7 +20,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self._max_bytes:
+        if declared.isdecimal() and int(declared) > self._max_bytes:
             error = self._too_large(int(declared))
             await error_response(scope["path"], error, meaning_of(error))(scope, receive, send)
             return

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 Deliver: TypeAlias = Callable[[SessionEvent], Awaitable[None]]
 
 _SLICE_BYTES = 64 * WINDOW_BYTES  # 2 s: so much of a large packet is heard before the recognizer's answers get a turn
+_OPTIONS_BYTES = 16_384  # about what the longest prompt and all hotwords take that a client may send
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,13 @@ class SessionLimits:
     Attributes:
         max_waiting_bytes: Client audio that waits to be heard; beyond it the socket is not read.
         max_owed_finals: Utterances that wait for their text; beyond it no audio is heard.
-        drain_deadline_s: After the end of input, so long until what is still owed is reported as failed.
+        drain_deadline_s: After the end of input, so long until what is still owed is reported as failed; ``None``: it is
+            waited for, however long the recognizer takes.
     """
 
     max_waiting_bytes: int = 1 << 20
     max_owed_finals: int = 8
-    drain_deadline_s: float = 60.0
+    drain_deadline_s: float | None = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class LiveSession:
     """One session in progress.
 
     ``run`` is the one task that owns the aggregate; the other methods put something into its inbox. Every event goes to
-    ``deliver``, which may make the session wait (a slow client slows only itself), and to the publisher, which may not.
+    the publisher, which may not make the session wait, and to ``deliver``, which may (a slow client slows only itself).
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class LiveSession:
 
     async def change_options(self, options: RecognitionOptions) -> None:
         """Applies other options, from the audio that is pushed next."""
-        await self._inbox.put(_Options(options))
+        await self._inbox.put(_Options(options), _OPTIONS_BYTES)
 
     async def force_endpoint(self) -> None:
         """Ends the open utterance after the audio pushed so far."""
@@ -142,7 +144,7 @@ class LiveSession:
         self._inbox.answer(_Abort(reason))
 
     async def run(self) -> None:
-        """Lives the session's life; returns when it is closed.
+        """Lives the session's life; returns when it is closed, and nothing of it is left running.
 
         Raises:
             AsrError: The audio could not be decoded, or ``deliver`` failed; the session is closed then too.
@@ -153,8 +155,11 @@ class LiveSession:
                 await self._pass_on()
                 while self._session.status is not SessionStatus.CLOSED:
                     await self._take(await self._next_input())
+            except asyncio.CancelledError:
+                self._session.abort(EndReason.DISCONNECTED)  # whoever had it run has no more use for it
+                raise
             finally:
-                self._end()
+                await self._end()
 
     async def _next_input(self) -> object:
         if self._drain_deadline_s is None:
@@ -196,7 +201,7 @@ class LiveSession:
                 return  # aborted while a backlog was worked off
             self._session.audio_received(pcm[start : start + _SLICE_BYTES])
             await self._listen()
-            while self._session.owed_finals >= self._limits.max_owed_finals:
+            while self._inbox.has_answers or self._session.owed_finals >= self._limits.max_owed_finals:
                 self._apply(await self._inbox.next_answer())
                 await self._pass_on()
 
@@ -212,20 +217,32 @@ class LiveSession:
         if self._decoder:
             await self._hear(await self._decoder.flush())
         if self._session.status is SessionStatus.LISTENING:
-            self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
+            if self._limits.drain_deadline_s is not None:
+                self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
             self._session.end_input(self._drain_deadline_s)
             await self._listen()
 
     async def _pass_on(self) -> None:
         """Carries the session's outputs to where they belong."""
         for request_id in self._session.take_withdrawn():
-            if (task := self._recognitions.pop(request_id, None)) is not None:
-                task.cancel()
+            if (recognition := self._recognitions.get(request_id)) is not None:
+                recognition.cancel()
         for request in self._session.take_requests():
-            self._recognitions[request.request_id] = asyncio.create_task(self._recognize(request))
-        for event in self._session.take_events():
+            self._begin_recognition(request)
+        events = self._session.take_events()
+        for event in events:  # all of them, before a client that has gone can break this off
             self._publisher.publish(event)
-            await self._deliver(event)
+        try:
+            for event in events:
+                await self._deliver(event)
+        except AsrError:
+            self._session.abort(EndReason.DISCONNECTED)  # nobody listens any more
+            raise
+
+    def _begin_recognition(self, request: RecognitionRequest) -> None:
+        recognition = asyncio.create_task(self._recognize(request))
+        self._recognitions[request.request_id] = recognition
+        recognition.add_done_callback(lambda _: self._recognitions.pop(request.request_id, None))
 
     async def _recognize(self, request: RecognitionRequest) -> None:
         try:
@@ -237,17 +254,17 @@ class LiveSession:
             self._inbox.answer(_Failed(request.request_id, AsrError.code, "The recognizer failed unexpectedly."))
         else:
             self._inbox.answer(_Recognized(request.request_id, hypothesis))
-        finally:
-            self._recognitions.pop(request.request_id, None)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         """Leaves nothing behind, however the session came to its end; who listens elsewhere learns of it."""
         self._session.abort(EndReason.FAILED)
         for event in self._session.take_events():
             self._publisher.publish(event)
-        for task in self._recognitions.values():
-            task.cancel()
         self._inbox.close()
+        recognitions = tuple(self._recognitions.values())
+        for recognition in recognitions:
+            recognition.cancel()
+        await asyncio.gather(*recognitions, return_exceptions=True)
 
 
 class AudioSessionService:

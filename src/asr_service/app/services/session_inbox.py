@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 ClientItem = TypeVar("ClientItem")
 Answer = TypeVar("Answer")
 
+_ITEM_BYTES = 256  # what an item takes beside its payload, roughly; so that empty items have an end too
+
 
 class SessionInbox(Generic[ClientItem, Answer]):
     """Brings two kinds of input to the one task that owns a session; for one event loop and one reader.
@@ -26,18 +28,17 @@ class SessionInbox(Generic[ClientItem, Answer]):
         self._emptied = asyncio.Event()
 
     @property
-    def client_bytes(self) -> int:
-        """Bytes of client input that wait."""
-        return self._client_bytes
+    def has_answers(self) -> bool:
+        """Whether ``next_answer`` would not have to wait."""
+        return bool(self._answers)
 
-    async def put(self, item: ClientItem, size_bytes: int = 0) -> None:
-        """Appends to the client's lane, waiting for room; an item without size, such as a control message, needs none.
+    async def put(self, item: ClientItem, payload_bytes: int = 0) -> None:
+        """Appends to the client's lane, waiting for room.
 
         Once the inbox is closed, items are dropped: nobody will read them.
         """
-        while not self._closed and size_bytes and self._client_bytes + size_bytes > self._max_client_bytes:
-            if not self._client_bytes:
-                break  # a single item larger than the bound has to pass
+        size_bytes = payload_bytes + _ITEM_BYTES
+        while not self._closed and self._client and self._client_bytes + size_bytes > self._max_client_bytes:
             self._emptied.clear()
             await self._emptied.wait()
         if self._closed:

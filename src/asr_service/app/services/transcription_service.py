@@ -10,7 +10,7 @@ from asr_service.app.services.audio_session_service import AudioSessionService, 
 from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
-from asr_service.domain.ports.recognizer import RecognitionFailed
+from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.caller import Caller
@@ -19,6 +19,8 @@ from asr_service.domain.value_objects.transcript import TranscribedUtterance, Tr
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are transcribed so far."""
+
+_PASSING_FAILURES = {kind.code: kind for kind in (RecognizerOverloaded, RecognizerUnavailable)}
 
 
 class TranscriptionService:
@@ -37,6 +39,7 @@ class TranscriptionService:
         Raises:
             EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
             RecognitionFailed: A part of it got no text; a transcript with a hole would be a lie.
+            RecognizerOverloaded, RecognizerUnavailable: The same, and it may go better another time.
             ServiceOverloaded: There is no room now.
         """
         collector = _Collector(progress)
@@ -48,7 +51,9 @@ class TranscriptionService:
                 await session.run()
             finally:
                 feeding.cancel()
-            await _outcome(feeding)
+                (failure,) = await asyncio.gather(feeding, return_exceptions=True)
+        if isinstance(failure, Exception):
+            raise failure  # the session ended because the recording could not be read on
         return collector.transcript()
 
 
@@ -60,13 +65,6 @@ async def _feed(session: LiveSession, blocks: AsyncIterator[bytes]) -> None:
         session.abort(EndReason.FAILED)
         raise
     await session.end_input()
-
-
-async def _outcome(feeding: asyncio.Task[None]) -> None:
-    """Raises what went wrong while the recording was read."""
-    await asyncio.wait([feeding])
-    if not feeding.cancelled():
-        feeding.result()
 
 
 class _Collector:
@@ -93,7 +91,8 @@ class _Collector:
     def transcript(self) -> Transcript:
         if self._failure is not None:
             start, end = (s_from_samples(edge) for edge in (self._failure.span.start, self._failure.span.end))
-            raise RecognitionFailed(f"No text for {start}–{end} s: {self._failure.message}")
+            kind = _PASSING_FAILURES.get(self._failure.code, RecognitionFailed)
+            raise kind(f"No text for {start}–{end} s: {self._failure.message}")
         if self._ended is None or self._ended.reason is not EndReason.COMPLETED:
             raise RecognitionFailed("The transcription was broken off.")
         return Transcript(tuple(self._utterances), self._ended.received_samples)

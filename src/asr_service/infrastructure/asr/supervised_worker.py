@@ -11,7 +11,7 @@ from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCa
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.infrastructure.asr.batch_observer import BatchObserver
 from asr_service.infrastructure.asr.worker_link import WorkerDied, WorkerEnd, WorkerLink, WorkerStartFailed
-from asr_service.infrastructure.asr.worker_messages import BatchAnswered
+from asr_service.infrastructure.asr.worker_messages import BatchAnswered, StartFailed
 from asr_service.infrastructure.asr.worker_status import WorkerState, WorkerStatus
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class SupervisionPolicy:
             answered batch between.
         max_restart_delay_s: Where the doubling ends.
         memory_ceiling_bytes: A worker whose resident memory is larger after a batch is replaced; ``None``: never.
-        stop_grace_s: For finishing the batch at hand when a worker is stopped; then it is killed.
+        stop_grace_s: For an idle worker to end by itself when it is stopped; then it is killed.
     """
 
     start_timeout_s: float = 120.0
@@ -79,7 +79,7 @@ class SupervisedWorker:
     ) -> None:
         self.name = name
         self.capabilities: RecognizerCapabilities | None = None
-        self.start_failure: WorkerStartFailed | None = None  # of the last start, if it failed
+        self.start_failure: StartFailed | None = None  # of the last start, if it failed
         self._factory = factory
         self._policy = policy
         self._observer = observer
@@ -177,7 +177,7 @@ class SupervisedWorker:
             try:
                 await self._start(self._link)
             except WorkerStartFailed as failure:
-                self.start_failure = failure
+                self.start_failure = StartFailed(failure.reason, failure.hint)
                 self._setbacks += 1
                 self._enter(WorkerState.RESTARTING)
             else:

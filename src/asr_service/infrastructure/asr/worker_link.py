@@ -65,6 +65,8 @@ class BatchRejected(Exception):
 class WorkerLink:
     """One worker process. Questions are asked one at a time; the process may end at any moment.
 
+    A question that is not answered in time, or whose asker is cancelled, ends the process.
+
     Asyncio streams over a socket pair carry the messages. A thread that blocks on a ``multiprocessing`` pipe would be
     stuck for as long as a stopped worker does not read, and could not be cancelled; a stream has deadlines for free and
     notices the end of the process at once. What the event loop pays is the pickling and writing of one request at a
@@ -89,7 +91,7 @@ class WorkerLink:
         self._exited = asyncio.Event()
         self._answer: asyncio.Future[object] | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._writers: list[asyncio.StreamWriter] = []  # the channel's, then the output's, which says nothing
         self._life: asyncio.Task[None] | None = None
 
     @property
@@ -115,12 +117,10 @@ class WorkerLink:
             raise WorkerStartFailed(f"The worker ended before it was ready: {death}") from death
         except OSError as error:
             raise WorkerStartFailed(f"The worker process could not be started: {error}") from error
-        match answer:
-            case Ready(capabilities):
-                return capabilities
-            case StartFailed(reason, hint):
-                raise WorkerStartFailed(reason, hint)
-        raise WorkerStartFailed(f"The worker began with {type(answer).__name__}.")
+        if isinstance(answer, StartFailed):
+            raise WorkerStartFailed(answer.reason, answer.hint)
+        assert isinstance(answer, Ready)
+        return answer.capabilities
 
     async def recognize(self, requests: Sequence[RecognitionRequest], timeout_s: float) -> BatchAnswered:
         """Has the batch recognized.
@@ -130,13 +130,11 @@ class WorkerLink:
             BatchRejected: The engine raised.
         """
         frames = (encode(message) for message in (Batch(len(requests)), *requests))
-        match await self._ask(frames, timeout_s):
-            case BatchAnswered() as answer:
-                return answer
-            case BatchFailed(reason):
-                raise BatchRejected(reason)
-            case other:
-                raise BatchRejected(f"the worker answered {type(other).__name__}")
+        answer = await self._ask(frames, timeout_s)
+        if isinstance(answer, BatchFailed):
+            raise BatchRejected(answer.reason)
+        assert isinstance(answer, BatchAnswered)
+        return answer
 
     async def probe(self, timeout_s: float) -> None:
         """Returns when the worker shows that it lives.
@@ -147,9 +145,11 @@ class WorkerLink:
         await self._ask((encode(Probe()),), timeout_s)
 
     async def stop(self, grace_s: float) -> None:
-        """Ends the process: hangs up, which lets it finish its batch, and kills it after ``grace_s``. Repeatable."""
-        if self._writer is not None:
-            self._writer.close()
+        """Ends the process: hangs up, which an idle worker obeys at once, and kills it after ``grace_s``. Repeatable."""
+        if not self._running:
+            await self._close_sockets()
+            return
+        self._writers[0].close()
         if not await self._ended_within(grace_s):
             self._kill()
             if not await self._ended_within(_KILL_GRACE_S):
@@ -161,37 +161,41 @@ class WorkerLink:
             return None
         try:
             statm = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii")
-        except (FileNotFoundError, ProcessLookupError):
+        except FileNotFoundError:
             return None
         return int(statm.split()[1]) * _PAGE_BYTES
 
     async def _launch(self) -> None:
-        channel, child_channel = socket.socketpair()
-        output, child_output = socket.socketpair()
-        with child_channel, child_output:
-            reader, self._writer = await asyncio.open_unix_connection(sock=channel)
-            output_reader, output_writer = await asyncio.open_unix_connection(sock=output)
-            self._process = _SPAWN.Process(
-                target=run_worker, args=(child_channel, child_output, self._factory), name=self.name, daemon=True
-            )
-            try:
-                with _main_module_hidden():
-                    self._process.start()  # 1–5 ms (measured): forks without copying and does not wait for the child
-            except OSError:
-                self._writer.close()
-                output_writer.close()
-                raise
+        reader, channel = await self._open_socket()
+        with channel:
+            output_reader, output = await self._open_socket()
+            with output, _main_module_hidden():
+                self._process = _SPAWN.Process(
+                    target=run_worker, args=(channel, output, self._factory), name=self.name, daemon=True
+                )
+                self._process.start()  # 1–5 ms (measured): forks without copying and does not wait for the child
         self.pid = self._process.pid
         sentinel = self._process.sentinel
         asyncio.get_running_loop().add_reader(sentinel, self._note_exit, sentinel)
-        self._life = asyncio.create_task(self._live(self._process, reader, output_reader, output_writer))
+        self._life = asyncio.create_task(self._live(self._process, reader, output_reader))
+
+    async def _open_socket(self) -> tuple[asyncio.StreamReader, socket.socket]:
+        """This end of a new socket pair as a stream, and the end that is for the process."""
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        self._writers.append(writer)
+        return reader, theirs
+
+    async def _close_sockets(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()  # nobody is left to read what was not sent
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _live(
         self,
         process: multiprocessing.process.BaseProcess,
         reader: asyncio.StreamReader,
         output_reader: asyncio.StreamReader,
-        output_writer: asyncio.StreamWriter,
     ) -> None:
         """Accompanies the process: passes its answers on, and leaves neither zombie nor descriptor at its end."""
         readers = {asyncio.create_task(self._receive(reader)), asyncio.create_task(self._keep_tail(output_reader))}
@@ -199,9 +203,7 @@ class WorkerLink:
         _, unfinished = await asyncio.wait(readers, timeout=_LAST_WORDS_S)
         for task in unfinished:
             task.cancel()
-        output_writer.close()
-        if self._writer is not None:
-            self._writer.close()
+        await self._close_sockets()
         process.join()  # does not block: the sentinel says that the process is gone
         self.end_reason = self.end_reason or _exit_text(process.exitcode)
         process.close()
@@ -217,7 +219,7 @@ class WorkerLink:
     async def _receive(self, reader: asyncio.StreamReader) -> None:
         while (message := await receive_message(reader)) is not None:
             if isinstance(message, LogLine):
-                log.bind(**message.fields, worker=self.name).log(message.level, message.event)
+                log.bind(**{**message.fields, "worker": self.name}).log(message.level, message.event)
             elif self._answer is not None and not self._answer.done():
                 self._answer.set_result(message)
 
@@ -235,25 +237,29 @@ class WorkerLink:
                 return await self._answer
         except TimeoutError:
             self.end = WorkerEnd.HUNG
-            self.end_reason = f"no answer within {timeout_s:g} s"
-            self._given_up = True
-            self._kill()
+            self._give_up(f"no answer within {timeout_s:g} s")
             raise WorkerDied(self.end_reason) from None
+        except asyncio.CancelledError:
+            self._give_up("whoever asked has gone away")  # or else the next one would be given this answer
+            raise
 
     async def _send(self, frames: Iterable[bytes]) -> None:
-        assert self._writer is not None
+        writer = self._writers[0]
         with suppress(ConnectionError):  # the process is ending; whoever waits for the answer will learn why
             for frame in frames:
-                self._writer.write(frame)
-                await self._writer.drain()
+                writer.write(frame)
+                await writer.drain()
+
+    def _give_up(self, reason: str) -> None:
+        self.end_reason = reason
+        self._given_up = True
+        self._kill()
 
     def _kill(self) -> None:
         if self._process is not None and self._running:
             self._process.kill()
 
     async def _ended_within(self, seconds: float) -> bool:
-        if not self._running:
-            return True
         try:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()

@@ -116,7 +116,7 @@ class WorkerPool:
             raise
 
     async def close(self) -> None:
-        """Stops all workers: each may finish its batch within ``stop_grace_s`` and is then killed. Repeatable."""
+        """Stops all workers, within ``stop_grace_s``; what they are working on is lost. Repeatable."""
         self._closed = True
         for supervisor in self._supervisors:
             supervisor.cancel()

@@ -85,8 +85,7 @@ def _die_with_parent() -> None:
     The kernel's PR_SET_PDEATHSIG is no substitute: it fires when the *thread* that started this process ends.
     """
     parent = multiprocessing.parent_process()
-    if parent is None:
-        raise RuntimeError("a worker runs in a child process")
+    assert parent is not None
 
     def outlive() -> None:
         parent.join()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -39,7 +39,7 @@ class PyAvAudioDecoder:
             return ContainerStreamDecoder(self._read, max_bytes=self._max_container_bytes)
         return PcmStreamDecoder(audio_format)
 
-    async def decode_file(self, path: Path) -> AsyncIterator[bytes]:
+    async def decode_file(self, path: Path) -> AsyncGenerator[bytes, None]:
         """See ``AudioDecoder.decode_file``. Ending the iteration early, or cancelling it, closes the file."""
         blocks = self._blocks(path)
         one_at_a_time = threading.Lock()  # a cancelled read goes on in its thread, and must end before the close

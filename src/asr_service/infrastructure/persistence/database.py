@@ -13,8 +13,8 @@ from asr_service.infrastructure.persistence import schema
 from asr_service.infrastructure.persistence.engines import (
     SQLITE,
     create_pooled_engine,
-    make_sqlite_directory,
     parse_database_url,
+    prepare_sqlite_file,
 )
 from asr_service.infrastructure.persistence.failures import storage_failures
 
@@ -53,22 +53,20 @@ class Database:
         return self._url.set(drivername=self._url.get_backend_name(), query={}).render_as_string(hide_password=True)
 
     async def connect(self) -> None:
-        """Opens the pool and begins a transaction, to see that writing is possible; creates a missing SQLite file.
+        """Opens the pool and tries a transaction, so that a server does not start in vain; creates a missing SQLite file.
 
         Raises:
             StorageUnavailable: It is not possible.
         """
         with storage_failures(self.location):
             await self._prepare_file()
+            engine = create_pooled_engine(self._url, pool_size=self._pool_size, timeout_s=self._timeout_s)
             try:
-                engine = create_pooled_engine(self._url, pool_size=self._pool_size, timeout_s=self._timeout_s)
-            except ModuleNotFoundError as error:
-                raise StorageUnavailable(
-                    f"The driver {error.name} is not installed.", hint='Install "asr-service[postgres]".'
-                ) from error
-            try:
-                async with self._transaction(engine):
-                    pass
+                async with self._transaction(engine) as connection:
+                    if (
+                        self._is_sqlite
+                    ):  # which begins a transaction in a read-only file too, and refuses the first write
+                        await connection.exec_driver_sql("PRAGMA user_version = 0")
             except BaseException:
                 await engine.dispose()
                 raise
@@ -139,7 +137,7 @@ class Database:
 
     async def _prepare_file(self) -> None:
         if self._is_sqlite:
-            await asyncio.to_thread(make_sqlite_directory, self._url)
+            await asyncio.to_thread(prepare_sqlite_file, self._url, lock_timeout_s=self._timeout_s)
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:

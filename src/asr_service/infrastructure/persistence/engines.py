@@ -1,6 +1,10 @@
 """Engines for the two databases, each with the settings that it needs."""
 
+import fcntl
 import json
+import os
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,13 +13,14 @@ from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from asr_service.domain.ports.storage import StorageUnavailable
+
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 _DRIVERS = {SQLITE: "sqlite+aiosqlite", POSTGRESQL: "postgresql+asyncpg"}
 
 _SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",  # readers and the one writer do not wait for each other
-    "PRAGMA synchronous=NORMAL",  # with WAL: a crash of the process loses nothing, one of the machine the last moments
+    "PRAGMA synchronous=NORMAL",  # with WAL a crash of the process loses nothing, one of the machine the last moments
     "PRAGMA foreign_keys=ON",
 )
 
@@ -67,24 +72,42 @@ def create_migration_engine(url: URL, *, connect_timeout_s: float, lock_timeout_
     return _create(url, _sqlite_arguments(lock_timeout_s), poolclass=NullPool)
 
 
-def make_sqlite_directory(url: URL) -> None:
-    """Creates the missing parent directory of the file, for this user only: transcripts are private.
+def prepare_sqlite_file(url: URL, *, lock_timeout_s: float) -> None:
+    """Creates a missing file in WAL mode, which stays with it: readers and the one writer do not wait for each other.
+
+    A missing parent directory is created for this user only, since transcripts are private. SQLite does not wait for a
+    lock when it changes the mode, so servers that start at once take turns by a lock on the directory.
 
     Raises:
-        OSError: It cannot be created.
+        OSError, sqlite3.Error: It cannot be done.
     """
+    if "uri" in url.query:  # the name is a URI, which says by itself how to open the file
+        return
     assert url.database is not None
-    Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = Path(url.database).parent
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    turn = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        with closing(sqlite3.connect(url.database, timeout=lock_timeout_s)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        os.close(turn)
 
 
 def _create(url: URL, connect_args: dict[str, Any], **options: Any) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        connect_args=connect_args,
-        hide_parameters=True,  # they are transcripts, and errors are logged
-        json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
-        **options,
-    )
+    try:
+        return create_async_engine(
+            url,
+            connect_args=connect_args,
+            hide_parameters=True,  # they are transcripts, and errors are logged
+            json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+            **options,
+        )
+    except ModuleNotFoundError as error:
+        raise StorageUnavailable(
+            f"The database driver {error.name} is not installed.", hint='Install "asr-service[postgres]".'
+        ) from error
 
 
 def _postgresql_arguments(connect_timeout_s: float) -> dict[str, Any]:

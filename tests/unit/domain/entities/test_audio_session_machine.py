@@ -1,5 +1,7 @@
 """The session against the protocol, driven by Hypothesis through any legal and many an illegal sequence of inputs."""
 
+from itertools import cycle, islice
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,20 +9,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from asr_service.domain.entities.audio_session import AudioSession, IllegalTransition
 from asr_service.domain.events.recognition_events import SpeechStarted
+from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from tests.unit.domain.session_driver import SessionDriver
-from tests.unit.domain.strategies import CONFIGS, PACKET_SAMPLES, PROBABILITIES
+from tests.unit.domain.strategies import CONFIGS, LAST_WINDOW_SAMPLES
 
-VOICES = st.sampled_from([0.97, 0.97, 0.01, 0.4])
-EXCEPTIONS = st.dictionaries(st.integers(0, 40), PROBABILITIES, max_size=4)
+VOICES = st.lists(
+    st.tuples(st.sampled_from([0.97, 0.97, 0.01, 0.01, 0.4, 0.6]), st.integers(1, 30)), min_size=1, max_size=3
+)
 TEXTS = st.lists(st.sampled_from(["the", "The", "cat", "sat", "三", "只", ",", "."]), max_size=6).map(" ".join)
 
 # What may come between any two other inputs, often what changes little. Few rules with many choices in them: Hypothesis
 # leaves out some of the rules in every run, and a session without ears has nothing to tell.
 INTERRUPTIONS = st.sampled_from(
-    ["nothing"] * 10 + ["endpoint", "options", "time", "illegal input"] * 2 + ["end", "end by a deadline", "abort"]
+    ["nothing"] * 20 + ["endpoint", "options", "time", "illegal input"] * 3 + ["end", "end by a deadline", "abort"]
 )
 SMALL_S = 1.0
 DEADLINE_S = 2.5
@@ -39,14 +43,15 @@ class SessionMachine(RuleBasedStateMachine):
     def session(self) -> AudioSession:
         return self.driver.session
 
-    @rule(samples=PACKET_SAMPLES, voice=VOICES, exceptions=EXCEPTIONS, meanwhile=INTERRUPTIONS)
-    def hear(self, samples: int, voice: float, exceptions: dict[int, float], meanwhile: str) -> None:
+    @rule(voices=VOICES, rest=LAST_WINDOW_SAMPLES, meanwhile=INTERRUPTIONS)
+    def hear(self, voices: list[tuple[float, int]], rest: int, meanwhile: str) -> None:
         """Audio comes and is listened to; while it is, something else may happen."""
+        track = [probability for probability, windows in voices for _ in range(windows)]
         if self.session.status is SessionStatus.LISTENING:
-            self.driver.receive(samples)
+            self.driver.receive(len(track) * WINDOW_SAMPLES + rest)
         windows = self.driver.take_windows()
         self.happen(meanwhile)
-        self.driver.observe([exceptions.get(index, voice) for index in range(windows)])
+        self.driver.observe(islice(cycle(track), windows))
 
     @precondition(lambda machine: machine.driver.waiting)
     @rule(data=st.data(), text=TEXTS, fails=st.sampled_from([False, False, True]))

@@ -152,6 +152,18 @@ async def test_a_cancelled_call_is_left_out_and_gives_its_room_back(
     assert model.batches == [[-1], [2]]
 
 
+async def test_a_call_cancelled_in_mid_batch_does_not_harm_the_batch(
+    model: CountingModel, batcher: WindowBatcher
+) -> None:
+    blocker = await hold_up(model, batcher)
+    tasks = await queue(batcher, windows(1, 2), windows(3))
+    blocker.cancel()
+    await asyncio.wait([blocker])
+    model.go_on.set()
+    assert [answer.tolist() for answer in await asyncio.gather(*tasks)] == [[1, 3], [3]]
+    assert model.batches == [[-1], [1, 3], [2]]
+
+
 async def test_a_failing_model_fails_its_batch_and_nobody_else(model: CountingModel, batcher: WindowBatcher) -> None:
     model.failure = RuntimeError("no memory")
     with pytest.raises(VoiceActivityUnavailable, match="no memory"):

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
 from asr_service.app.api.openai.models import NO_SUCH_MODEL, WHISPER_1, check_model
+from asr_service.app.api.presence import while_connected
 from asr_service.app.dto.openai import (
     LANGUAGE_NAMES,
     ErrorResponse,
@@ -112,7 +113,8 @@ async def create_transcription(request: Request, services: Services, caller: Cur
         with tempfile.TemporaryDirectory(prefix="asr-upload-") as folder:
             recording = Path(folder) / "upload"
             await asyncio.to_thread(_save, wanted.file, recording)
-            transcript = await services.transcription.transcribe(caller, recording, wanted.config)
+            work = services.transcription.transcribe(caller, recording, wanted.config)
+            transcript = await while_connected(request, work)
     return _render(transcript, wanted)
 
 

@@ -7,6 +7,7 @@ from asr_service.app.api.dependencies import Services
 from asr_service.app.dto.responses import LivenessResponse, ReadinessResponse
 
 router = APIRouter(tags=["operations"])
+metrics_router = APIRouter(tags=["operations"])
 
 
 @router.get("/health/live", summary="Is the process alive?")
@@ -28,7 +29,7 @@ async def get_readiness(services: Services, response: Response) -> ReadinessResp
     )
 
 
-@router.get("/metrics", summary="Metrics in the text format of Prometheus", response_class=PlainTextResponse)
+@metrics_router.get("/metrics", summary="Metrics in the text format of Prometheus", response_class=PlainTextResponse)
 async def get_metrics(services: Services) -> Response:
     body, content_type = services.render_metrics()
     return Response(body, media_type=content_type)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from asr_service.app.api.errors import NORMAL_CLOSURE, meaning_of
 from asr_service.app.api.v1.websocket.protocols.codec import (
@@ -24,7 +24,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Reply,
     StartSession,
 )
-from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientTooSlow, Outbox, receive
+from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow, Outbox, receive
 from asr_service.app.services.admission import Admission, ServiceOverloaded
 from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
 from asr_service.domain.events.recognition_events import PartialRecognized
@@ -125,6 +125,7 @@ class Connection:
         self._outbox = Outbox(self._send, capacity=_OUTBOX_FRAMES, send_timeout_s=limits.send_timeout_s)
         self._live: LiveSession | None = None
         self._exchange: asyncio.Task[None] | None = None
+        self._answers_due = False  # the client has ended its input, and waits
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the close code
 
     async def run(self) -> int:
@@ -142,8 +143,10 @@ class Connection:
             self._outbox.close()
             await asyncio.gather(sending, return_exceptions=True)
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            with suppress(RuntimeError):  # the peer may have gone in this very moment
-                await self._websocket.close(close_code)
+            # The peer has gone, perhaps in this very moment; or it reads nothing, not even that it is over.
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                async with asyncio.timeout(self._limits.send_timeout_s):
+                    await self._websocket.close(close_code)
         return close_code
 
     async def _conclude(self, sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> int:
@@ -167,9 +170,18 @@ class Connection:
     # --- from the client
 
     async def _receive(self) -> None:
-        while (frame := await receive(self._websocket, self._limits.idle_timeout_s)) is not None:
+        while (frame := await self._next_frame()) is not None:
             for message in self._codec.decode(frame):
                 await self._obey(message)
+
+    async def _next_frame(self) -> Frame | None:
+        """The next frame; a client that is owed answers need not say anything."""
+        while True:
+            try:
+                return await receive(self._websocket, self._limits.idle_timeout_s)
+            except ClientIdle:
+                if not self._answers_due:
+                    raise
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:
@@ -185,7 +197,7 @@ class Connection:
 
     async def _start(self, message: StartSession) -> None:
         if self._exchange is not None:
-            await self._exchange  # of a reusable connection: the last exchange finishes first
+            await asyncio.wait([self._exchange])  # of a reusable connection: the last exchange finishes first
         decoder = self._decoder.open_stream(message.audio_format)
         self._live = self._sessions.open(self._caller, message.config, decoder, self._deliver)
         self._exchange = asyncio.create_task(self._run_exchange(self._live))
@@ -201,6 +213,7 @@ class Connection:
             case ForceEndpoint():
                 await self._live.force_endpoint()
             case EndInput():
+                self._answers_due = True
                 await self._live.end_input()
 
     # --- the session in progress
@@ -209,8 +222,9 @@ class Connection:
         close_code = NORMAL_CLOSURE
         try:
             await live.run()
-        except ClientGone:
-            log.info("client_gone", protocol=self._codec.name)
+        except (ClientGone, ClientTooSlow) as error:  # who sends has noticed, and ends the connection
+            log.info("client_lost", protocol=self._codec.name, code=error.code)
+            return
         except AsrError as error:
             close_code = await self._fail(error)
         except Exception:
@@ -218,6 +232,7 @@ class Connection:
             close_code = await self._fail(AsrError("The session failed unexpectedly."))
         finally:
             self._live = None
+            self._answers_due = False
         failed = close_code != NORMAL_CLOSURE
         if (failed or not self._codec.reusable) and not self._over.done():
             self._over.set_result(close_code)
@@ -226,7 +241,7 @@ class Connection:
         if self._exchange is not None:
             if self._live is not None:
                 self._live.abort(reason)
-            await self._exchange
+            await asyncio.wait([self._exchange])
 
     async def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, SessionEnded):
@@ -237,7 +252,9 @@ class Connection:
                 received_samples=event.received_samples,
                 finalized_samples=event.finalized_samples,
             )
-        await self._outbox.put(self._codec.encode(event), perishable=isinstance(event, PartialRecognized))
+        if isinstance(event, PartialRecognized) and self._outbox.congested:
+            return  # not even encoded: what a partial says may build on the one before
+        await self._outbox.put(self._codec.encode(event))
 
     async def _send(self, frame: Frame) -> None:
         if isinstance(frame, bytes):

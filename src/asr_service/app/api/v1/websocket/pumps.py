@@ -50,8 +50,8 @@ async def receive(websocket: WebSocket, idle_timeout_s: float) -> Frame | None:
 class Outbox:
     """Frames on their way to one client, in order.
 
-    Bounded: when it is half full, perishable frames (partials) are dropped; when it is full, the session waits. A frame
-    that the client does not take within the timeout ends the connection.
+    Bounded: from half full on it is congested, and no partial should be made for it; when it is full, the session waits.
+    A frame that the client does not take within the timeout ends the connection.
     """
 
     def __init__(self, send: Callable[[Frame], Awaitable[None]], *, capacity: int, send_timeout_s: float) -> None:
@@ -64,14 +64,17 @@ class Outbox:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
-    async def put(self, frames: Sequence[Frame], *, perishable: bool = False) -> None:
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads more slowly than it is written to."""
+        return len(self._frames) >= self._capacity // 2
+
+    async def put(self, frames: Sequence[Frame]) -> None:
         """Queues frames.
 
         Raises:
             ClientTooSlow, ClientGone: The connection was given up.
         """
-        if perishable and len(self._frames) >= self._capacity // 2:
-            return
         for frame in frames:
             while len(self._frames) >= self._capacity and self._failure is None:
                 self._emptied.clear()

@@ -1,13 +1,13 @@
 """FunASR's configuration frame, read as tolerantly as clients write it."""
 
-import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
+from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage, read_json
 from asr_service.app.dto.session_config import MAX_HOTWORDS, supported_language
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
@@ -23,13 +23,14 @@ from asr_service.domain.value_objects.audio_metadata import (
     AudioEncoding,
     AudioFormat,
 )
+from asr_service.shared.errors import InvalidRequest
 
 DEFAULT_NAME = "wav-default-id"
 _CHUNK_MS = 60  # unit of chunk_size
 _MIN_PARTIAL_MS, _MAX_PARTIAL_MS = 300, 2_000
 _MAX_NAME_CHARACTERS = 200
 _MAX_HOTWORD_CHARACTERS = 64
-_PCM_FORMATS = ("pcm", "wav")  # clients strip the header of a .wav, or send it along: the decoder sees which
+_PCM_FORMATS = ("pcm", "wav", "")  # clients strip the header of a .wav, or send it along: the decoder sees which
 
 
 class Mode(StrEnum):
@@ -52,30 +53,20 @@ class FunAsrConfig:
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
 
-    def updated(self, message: dict[str, Any], capabilities: RecognizerCapabilities) -> "FunAsrConfig":
-        """With the keys that a frame carries; unknown keys are other servers' business.
-
-        Raises:
-            MalformedMessage: A value cannot be understood.
-            UnsupportedLanguage: The recognizer does not know ``svs_lang``.
-        """
+    def updated(
+        self, message: dict[str, Any], capabilities: RecognizerCapabilities
+    ) -> tuple["FunAsrConfig", list[InvalidRequest]]:
+        """With what a frame says, and what of it cannot be fulfilled; unknown keys are other servers' business."""
         changes: dict[str, Any] = {}
-        if "mode" in message:
-            changes["mode"] = _mode(message["mode"])
-        if "wav_name" in message:
-            changes["wav_name"] = str(message["wav_name"])[:_MAX_NAME_CHARACTERS]
-        if "wav_format" in message:
-            raw = str(message["wav_format"]).lower() in _PCM_FORMATS
-            changes["encoding"] = AudioEncoding.PCM_S16LE if raw else AudioEncoding.CONTAINER
-        if "audio_fs" in message:
-            changes["sample_rate_hz"] = _sample_rate(message["audio_fs"])
-        if "chunk_size" in message:
-            changes["partial_ms"] = _partial_ms(message["chunk_size"])
-        if "hotwords" in message:
-            changes["hotwords"] = parse_hotwords(message["hotwords"])
-        if "svs_lang" in message:
-            changes["language"] = supported_language(str(message["svs_lang"]), capabilities)
-        return replace(self, **changes)
+        problems: list[InvalidRequest] = []
+        for key, (field, read) in _KEYS.items():
+            if message.get(key) is None:
+                continue  # null is the same as nothing
+            try:
+                changes[field] = read(message[key], capabilities)
+            except InvalidRequest as problem:
+                problems.append(problem)
+        return replace(self, **changes), problems
 
     def options(self, defaults: RecognitionOptions) -> RecognitionOptions:
         return replace(
@@ -93,7 +84,7 @@ class FunAsrConfig:
             name=self.wav_name,
             options=self.options(defaults.options),
             endpointing=RECORDING_ENDPOINTING if offline else defaults.endpointing,
-            partials=PartialPolicy(enabled=not offline, interval_ms=interval_ms),
+            partials=PartialPolicy(enabled=defaults.partials.enabled and not offline, interval_ms=interval_ms),
         )
 
     def audio_format(self) -> AudioFormat:
@@ -115,8 +106,8 @@ def parse_hotwords(value: object) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         try:
-            decoded = json.loads(value)
-        except ValueError:
+            decoded = read_json(value)
+        except MalformedMessage:
             decoded = None
         value = decoded if isinstance(decoded, dict | list) else _split(value)
     if isinstance(value, dict):
@@ -146,6 +137,14 @@ def _mode(value: object) -> Mode:
         return Mode.TWO_PASS
 
 
+def _name(value: object) -> str:
+    return str(value)[:_MAX_NAME_CHARACTERS]
+
+
+def _encoding(value: object) -> AudioEncoding:
+    return AudioEncoding.PCM_S16LE if str(value).strip().lower() in _PCM_FORMATS else AudioEncoding.CONTAINER
+
+
 def _sample_rate(value: object) -> int:
     try:
         rate = int(float(str(value)))
@@ -166,7 +165,19 @@ def _partial_ms(value: object) -> int | None:
     if not isinstance(parts, list) or len(parts) < 2:
         return None
     try:
-        chunks = int(parts[1])
-    except (TypeError, ValueError):
+        chunks = int(float(parts[1]))
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)
+
+
+_KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = {
+    "mode": ("mode", lambda value, _: _mode(value)),
+    "wav_name": ("wav_name", lambda value, _: _name(value)),
+    "wav_format": ("encoding", lambda value, _: _encoding(value)),
+    "audio_fs": ("sample_rate_hz", lambda value, _: _sample_rate(value)),
+    "chunk_size": ("partial_ms", lambda value, _: _partial_ms(value)),
+    "hotwords": ("hotwords", lambda value, _: parse_hotwords(value)),
+    "svs_lang": ("language", lambda value, capabilities: supported_language(str(value), capabilities)),
+}
+"""Which field of the configuration each key of the frame sets, and how its value is read."""

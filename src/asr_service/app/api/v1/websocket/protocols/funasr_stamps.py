@@ -1,8 +1,8 @@
 """Word times in the forms that FunASR's clients read.
 
 The html5 client finds the stamp of a piece of text by counting: it splits the displayed text at punctuation and spaces,
-and takes one stamp for a token of Latin letters only, and as many stamps as there are characters for any other token. So
-the list follows the displayed text, not the words of the recognizer.
+and takes one stamp for a token of Latin letters only, and as many stamps as there are characters for any other token,
+counted in UTF-16 as JavaScript does. So the list follows the displayed text, not the words of the recognizer.
 """
 
 import re
@@ -50,9 +50,8 @@ def stamped_sentences(hypothesis: Hypothesis) -> list[dict[str, Any]] | None:
 
 def _sentence(tokens: list[_Token]) -> dict[str, Any]:
     times = [stamp for token in tokens for stamp in token.stamps]
-    pieces = [piece for token in tokens for piece in (_pieces(token.text))]
     return {
-        "text_seg": " ".join(pieces),
+        "text_seg": " ".join(piece for token in tokens for piece in _pieces(token.text)),
         "punc": tokens[-1].punctuation,
         "start": times[0][0],
         "end": times[-1][1],
@@ -73,9 +72,15 @@ def _tokens(hypothesis: Hypothesis) -> list[_Token] | None:
         found = characters[match.start() : match.end()]
         if _LATIN.fullmatch(match.group()):
             found = [(found[0][0], found[-1][1])]
+        else:
+            found = [stamp for letter, stamp in zip(match.group(), found, strict=True) for _ in range(_units(letter))]
         after = hypothesis.text[match.end() : match.end() + 1]
         tokens.append(_Token(match.group(), found, after if after and after in _PUNCTUATION else ""))
     return tokens
+
+
+def _units(character: str) -> int:
+    return 2 if ord(character) > 0xFFFF else 1
 
 
 def _character_stamps(hypothesis: Hypothesis) -> list[Stamp] | None:

@@ -27,43 +27,33 @@ async def test_sessions_and_results_survive_a_restart(
     start_server: StartServer, english_clip: Clip, mandarin_clip: Clip
 ) -> None:
     first = start_server()
-    clips = [english_clip, mandarin_clip, mandarin_clip]
-    dialogues = [
-        await stream(first.ws_url, clip.pcm, language=clip.language, name=f"clip {number}")
-        for number, clip in enumerate(clips)
-    ]
-    # Nothing waits for the database on the way to the client: what is not stored yet is stored before the end.
-    first.assert_stops_cleanly()
+    clips = [english_clip, mandarin_clip]
+    dialogues = [await stream(first.ws_url, clip.pcm, language=clip.language, name=clip.language) for clip in clips]
+    async with connected(first.ws_url) as client:
+        await client.send("start", language="en", name="interrupted")
+        await client.send_audio(english_clip.pcm)
+        interrupted = await client.receive_until("final")
+        # Nothing waits for the database on the way to the client: what is not stored yet is stored before the end.
+        await asyncio.to_thread(first.assert_stops_cleanly)
 
     second = start_server()
     sessions = all_pages(second, "/api/v1/sessions", limit=2)
 
-    assert [session["name"] for session in sessions] == ["clip 2", "clip 1", "clip 0"]  # the newest first
-    assert {(session["status"], session["end_reason"]) for session in sessions} == {("closed", "completed")}
-    for session, dialogue, clip in zip(reversed(sessions), dialogues, clips, strict=True):
+    assert [session["name"] for session in sessions] == ["interrupted", "zh", "en"]  # the newest first
+    assert {session["status"] for session in sessions} == {"closed"}
+    assert results_of(second, sessions[0])[0]["text"] == interrupted["text"]
+    for session, dialogue, clip in zip(reversed(sessions[1:]), dialogues, clips, strict=True):
         assert session["id"] == dialogue.only("started")["session_id"]
+        assert session["end_reason"] == "completed"
         assert session["received_ms"] == session["final_ms"] == clip.duration_ms
-        results = all_pages(second, f"/api/v1/sessions/{session['id']}/results", limit=1)
-        said = [{key: result[key] for key in ("utterance", "start_ms", "end_ms", "text", "words")} for result in results]
-        assert said == [{key: final[key] for key in said[0]} for final in dialogue.of("final")]
+        kept = ("utterance", "start_ms", "end_ms", "text", "words")
+        finals = [{key: final[key] for key in kept} for final in dialogue.of("final")]
+        assert [{key: result[key] for key in kept} for result in results_of(second, session)] == finals
     second.assert_stops_cleanly()
 
 
-async def test_a_stop_in_mid_session_keeps_what_was_recognized(start_server: StartServer, english_clip: Clip) -> None:
-    first = start_server()
-    async with connected(first.ws_url) as client:
-        await client.send("start", language="en")
-        await client.send_audio(english_clip.pcm)
-        final = await client.receive_until("final")
-        assert await asyncio.to_thread(first.stop) == 0
-
-    second = start_server()
-    (session,) = second.get("/api/v1/sessions").json()["items"]
-    results = second.get(f"/api/v1/sessions/{session['id']}/results").json()["items"]
-
-    assert session["status"] == "closed"
-    assert results[0]["text"] == final["text"]
-    second.assert_stops_cleanly()
+def results_of(server: RunningServer, session: dict[str, Any]) -> list[dict[str, Any]]:
+    return all_pages(server, f"/api/v1/sessions/{session['id']}/results", limit=1)
 
 
 def test_a_session_that_never_was_is_not_found(server: RunningServer) -> None:

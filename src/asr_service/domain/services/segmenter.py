@@ -67,7 +67,9 @@ class Segmenter:
         self._start: int | None = None  # start of the open utterance
         self._silence_start: int | None = None
         self._paused = False
-        self._probabilities: list[float] = []  # of the windows of the open utterance, the last one ending at _position
+        self._probabilities: list[float] = (
+            []
+        )  # of the windows since the utterance was opened, the last one ending at _position
 
     @property
     def position(self) -> int:
@@ -161,10 +163,7 @@ class Segmenter:
         if self._silence_start is not None:
             return [self._close(self._end_before(self._position), forced=True)]
         cut = self._quietest(start)
-        after = self._probabilities[-((self._position - cut) // WINDOW_SAMPLES) :]
-        events: list[SegmenterEvent] = [self._close(cut, forced=True), self._open(cut)]
-        self._probabilities = after
-        return events
+        return [self._close(cut, forced=True), self._open(cut)]
 
     def _quietest(self, start: int) -> int:
         """A sample in the second half of the utterance, in the middle of its least speech-like 100 ms."""
@@ -183,9 +182,7 @@ class Segmenter:
         return end if self._silence_start is None else min(end, self._silence_start + self._tail_samples)
 
     def _open(self, start: int) -> SpeechBegan:
-        self._start = start
-        self._candidate = self._silence_start = None
-        self._paused = False
+        self._start, self._candidate = start, None
         self._probabilities = []
         return SpeechBegan(start)
 
@@ -193,7 +190,6 @@ class Segmenter:
         assert self._start is not None
         finished = SpeechFinished(SampleSpan(self._start, end), forced)
         self._floor = end
-        self._start = self._candidate = self._silence_start = None
+        self._start = self._silence_start = None
         self._paused = False
-        self._probabilities = []
         return finished

@@ -1,5 +1,7 @@
 """The segmenter window by window. Positions are written in windows (``W`` samples) wherever they fall on one."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,15 +177,13 @@ class TestCuts:
         assert isinstance(cut, SpeechFinished)
         assert cut.span.end > samples_from_ms(1_000)
 
-    def test_a_cut_remembers_what_lies_behind_it(self) -> None:
-        segmenter = Segmenter(POLICY)
-        observed(segmenter, (SPEECH, 40), (0.6, 3), (SPEECH, 5), (0.7, 3), (SPEECH, 11))
-        first = 41 * W + W // 2
-        assert segmenter.retained_from == first
-        events = observed(segmenter, (SPEECH, 45))
-        cut = events[0]
-        assert isinstance(cut, SpeechFinished)
-        assert (cut.span.start, cut.forced) == (first, True)
+    def test_speech_without_an_end_is_cut_again_and_again(self) -> None:
+        events = segmented(*((SPEECH, 40), (0.6, 1)) * 6)
+        cuts = [40 * W + W // 2 + 41 * W * number for number in range(5)]
+        begun = [event.start for event in events if isinstance(event, SpeechBegan)]
+        ended = [(event.span, event.forced) for event in events if isinstance(event, SpeechFinished)]
+        assert begun == [0, *cuts]
+        assert ended == [(SampleSpan(start, end), True) for start, end in pairwise([0, *cuts])]
 
     def test_a_silence_that_has_begun_is_where_to_cut(self) -> None:
         events = segmented((SPEECH, 60), (QUIET, 2))
@@ -272,7 +272,9 @@ class TestTheEndOfTheStream:
 class TestWhatMustBeKept:
     def test_in_silence_the_padding(self) -> None:
         segmenter = Segmenter(POLICY)
-        assert segmenter.retained_from == 0
+        assert (segmenter.position, segmenter.retained_from) == (0, 0)
+        assert not segmenter.speaking
+        assert not segmenter.paused
         observed(segmenter, (QUIET, 10))
         assert (segmenter.position, segmenter.retained_from) == (10 * W, 8 * W)
 

@@ -5,7 +5,12 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.recordings", "tests.fixtures.server"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.recordings",
+    "tests.fixtures.server",
+    "tests.fixtures.tidiness",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 

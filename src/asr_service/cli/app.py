@@ -1,20 +1,23 @@
 """The commands, put together, and what happens when one of them fails."""
 
 import sys
+from os import EX_CANTCREAT, EX_NOINPUT, EX_PROTOCOL, EX_UNAVAILABLE
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from asr_service.app.api.errors import meaning_of
-from asr_service.cli import artifacts, configuration, database, serve, stream, transcribe
+from asr_service.cli import artifacts, configuration, database, files, serve, stream, transcribe
+from asr_service.infrastructure.artifacts.recordings import SamplesNotWritable
 from asr_service.infrastructure.config.problems import EXIT_CODE, InvalidSettings
 from asr_service.shared.errors import AsrError
 
 app = typer.Typer(
     name="asr-service",
     help="Self-hosted speech recognition: live and batch, Mandarin and English first.",
-    epilog="Settings come from ASR_ variables, .env, and the file in ASR_CONFIG_FILE: see asr-service config show.",
+    epilog="Settings come from variables such as ASR_SERVER__PORT, from .env, and from the file that ASR_CONFIG_FILE"
+    " names; asr-service config show lists them all.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -28,16 +31,26 @@ app.add_typer(configuration.config, name="config")
 app.add_typer(database.db, name="db")
 
 
+_EXIT_CODES: dict[type[AsrError], int] = {
+    InvalidSettings: EXIT_CODE,
+    files.CannotRead: EX_NOINPUT,
+    files.CannotWrite: EX_CANTCREAT,
+    serve.PortBusy: EX_UNAVAILABLE,
+    stream.NoMicrophone: EX_UNAVAILABLE,
+    stream.RefusedByServer: EX_PROTOCOL,
+    stream.ServerUnreachable: EX_UNAVAILABLE,
+    SamplesNotWritable: EX_CANTCREAT,
+}
+"""Of the errors that only the command line meets."""
+
+
 def main() -> None:
     """Runs the command line. A typed error becomes one readable line and the exit code of its kind."""
     try:
         app()
-    except InvalidSettings as error:
-        report(error)
-        sys.exit(EXIT_CODE)
     except AsrError as error:
         report(error)
-        sys.exit(meaning_of(error).exit_code)
+        sys.exit(_EXIT_CODES.get(type(error), meaning_of(error).exit_code))
 
 
 def report(error: AsrError) -> None:

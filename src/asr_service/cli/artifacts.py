@@ -19,12 +19,14 @@ RUNTIME_MODELS = ("silero-vad",)
 SAMPLE_RECORDINGS = "phrases"
 
 models = typer.Typer(help="Models and recordings on this machine.", no_args_is_help=True)
-_Names = Annotated[list[str] | None, typer.Argument(help="Entries; none: what the service needs.", show_default=False)]
+_Names = Annotated[
+    list[str] | None, typer.Argument(help="Names as in the list; none: what the service needs.", show_default=False)
+]
 
 
 @models.command("list")
 def list_models() -> None:
-    """Show what the catalogue has, and what is here."""
+    """List what can be had, and what of it is on this machine."""
     for entry in open_model_store(load_settings()).list_entries():
         colour = {ModelState.INSTALLED: typer.colors.GREEN, ModelState.CORRUPT: typer.colors.RED}.get(entry.state)
         state = typer.style(f"{entry.state:<10}", fg=colour)
@@ -35,7 +37,7 @@ def list_models() -> None:
 
 @models.command()
 def pull(names: _Names = None) -> None:
-    """Fetch what is missing; checksums are verified, and a broken download goes on where it stopped."""
+    """Fetch what is missing. Checksums are verified, and a broken download goes on where it stopped."""
     settings = load_settings()
     store = open_model_store(settings)
     for name in _chosen(names, settings):
@@ -46,7 +48,7 @@ def pull(names: _Names = None) -> None:
 
 @models.command()
 def verify(names: _Names = None) -> None:
-    """Read every byte and compare checksums."""
+    """Read every byte of what is here, and compare checksums."""
     settings = load_settings()
     store = open_model_store(settings)
     for name in _chosen(names, settings):
@@ -55,8 +57,8 @@ def verify(names: _Names = None) -> None:
 
 
 @models.command()
-def remove(names: Annotated[list[str], typer.Argument(help="Entries.", show_default=False)]) -> None:
-    """Delete the files of entries; they can be pulled again."""
+def remove(names: Annotated[list[str], typer.Argument(help="Names as in the list.", show_default=False)]) -> None:
+    """Delete files that can be pulled again."""
     store = open_model_store(load_settings())
     for name in names:
         store.remove(name)
@@ -64,7 +66,7 @@ def remove(names: Annotated[list[str], typer.Argument(help="Entries.", show_defa
 
 
 def samples(
-    folder: Annotated[Path, typer.Argument(help="Where to put them.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The folder; left out, it is this one.", show_default=False)] = Path(),
 ) -> None:
     """Put one English and one Mandarin recording into a folder, for a first try."""
     settings = load_settings()

@@ -31,9 +31,13 @@ class PortBusy(AsrError):
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with settings.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, in place of the one in the settings.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, in place of the one in the settings.", show_default=False)
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with settings.", show_default=False)] = None,
 ) -> None:
     """Start the service: web page, WebSocket and REST on one port."""
     wished = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich.console import Console
@@ -15,11 +16,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from asr_service.bootstrap import open_decoder
-from asr_service.domain.ports.audio_decoder import AudioNotDecodable
+from asr_service.cli.files import check_recordings
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.shared.errors import AsrError, InvalidRequest
 
+_STREAM_PATH = "/api/v1/stream"
 _PACKET_MS = 100
 _PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
 
@@ -43,19 +45,35 @@ class NoMicrophone(AsrError):
 
 
 def stream(
-    file: Annotated[Path | None, typer.Argument(help="A recording, sent as fast as it was spoken.")] = None,
-    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone instead; Ctrl+C ends.")] = False,
-    url: Annotated[str, typer.Option(help="The server.")] = "ws://127.0.0.1:8000/api/v1/stream",
-    language: Annotated[str, typer.Option("--language", "-l", help="zh, en, …; auto detects it.")] = "auto",
-    fast: Annotated[bool, typer.Option("--fast", help="Send a file as fast as the server takes it.")] = False,
+    file: Annotated[
+        Path | None, typer.Argument(help="A recording; it is sent as fast as it was spoken.", show_default=False)
+    ] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone instead, until Ctrl+C.")] = False,
+    url: Annotated[
+        str, typer.Option(help="Address of the server; with a path, of its native stream.")
+    ] = "http://127.0.0.1:8000",
+    language: Annotated[
+        str, typer.Option("--language", "-l", help="What is spoken: zh, en or another code; auto detects it.")
+    ] = "auto",
+    fast: Annotated[bool, typer.Option("--fast", help="Send a recording as fast as the server takes it.")] = False,
 ) -> None:
     """Stream a recording, or the microphone, to a running server; partial text is grey until it is final."""
     if mic == (file is not None):
         raise InvalidRequest("Give either a file or --mic.", field="file")
-    if file is not None and not file.is_file():
-        raise AudioNotDecodable(f"There is no file {file}.", field="file")
+    if file is not None:
+        check_recordings([file])
     packets = _microphone() if file is None else _recording(file, paced=not fast)
-    asyncio.run(_stream(url, language, packets))
+    asyncio.run(_stream(_stream_address(url), language, packets))
+
+
+def _stream_address(url: str) -> str:
+    """The WebSocket address that is meant by a server's address."""
+    parts = urlsplit(url)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss") or not parts.hostname:
+        raise InvalidRequest(f"{url} is no address of a server.", field="url", hint="For example: http://127.0.0.1:8000")
+    path = parts.path if parts.path not in ("", "/") else _STREAM_PATH
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
 
 
 async def _stream(url: str, language: str, packets: AsyncIterator[bytes]) -> None:
@@ -67,7 +85,9 @@ async def _stream(url: str, language: str, packets: AsyncIterator[bytes]) -> Non
                 await _show(socket)
             finally:
                 sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+                (failure,) = await asyncio.gather(sending, return_exceptions=True)
+            if isinstance(failure, AsrError):
+                raise failure  # the recording could not be read, so that the server was told no end
     except InvalidHandshake as error:
         raise ServerUnreachable(f"{url} refused the connection: {error}.") from error
     except (OSError, WebSocketException) as error:
@@ -88,6 +108,7 @@ async def _send(socket: ClientConnection, packets: AsyncIterator[bytes]) -> None
 
 async def _show(socket: ClientConnection) -> None:
     console = Console(highlight=False)
+    failures: list[str] = []
     with Live(console=console, auto_refresh=False, transient=True) as live:
         async for frame in socket:
             message: dict[str, Any] = json.loads(frame)
@@ -100,8 +121,13 @@ async def _show(socket: ClientConnection) -> None:
                 case "final" if message["text"]:
                     live.update("", refresh=True)
                     console.print(Text(message["text"]))
-                case "failed" | "error":
-                    raise RefusedByServer(message["message"], hint=message.get("hint"))
+                case "failed":
+                    span_s = f"{message['start_ms'] / 1_000:g}–{message['end_ms'] / 1_000:g} s"
+                    failures.append(f"No text for {span_s}: {message['message']}")
+                case "error":
+                    raise RefusedByServer(message["message"], hint=message["hint"])
+    if failures:
+        raise RefusedByServer("\n".join(failures))
 
 
 async def _recording(path: Path, *, paced: bool) -> AsyncIterator[bytes]:

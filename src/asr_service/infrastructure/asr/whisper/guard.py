@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from asr_service.infrastructure.asr.whisper.network import Memory
-from asr_service.infrastructure.asr.whisper.repetition import is_repetitive
 from asr_service.infrastructure.asr.whisper.silence import MIN_AVERAGE_LOGPROB, nobody_spoke
 
 
@@ -20,6 +19,7 @@ class Attempt:
         average_logprob: Mean over the generated tokens and the end token; ``None`` when nothing was generated.
         no_speech_probability: The network's opinion that nobody spoke.
         cut_off: Whether it was stopped for being longer than can be spoken in the time.
+        loops: Whether it repeats itself.
     """
 
     text: str
@@ -28,6 +28,16 @@ class Attempt:
     average_logprob: float | None
     no_speech_probability: float
     cut_off: bool = False
+    loops: bool = False
+
+    @property
+    def stuck(self) -> bool:
+        return self.cut_off or self.loops
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """The greater, the better."""
+        return not self.stuck, float("-inf") if self.average_logprob is None else self.average_logprob
 
 
 class Verdict(Enum):
@@ -40,22 +50,14 @@ class Verdict(Enum):
 
 def judge(attempt: Attempt) -> Verdict:
     """The customary thresholds of Whisper, and the loops that they do not see."""
-    stuck = _is_stuck(attempt)
-    if nobody_spoke(attempt.no_speech_probability, attempt.average_logprob, stuck=stuck):
+    logprob = attempt.average_logprob
+    if nobody_spoke(attempt.no_speech_probability, logprob, stuck=attempt.stuck):
         return Verdict.SILENT
-    if stuck or _logprob(attempt) < MIN_AVERAGE_LOGPROB:
+    if attempt.stuck or logprob is None or logprob < MIN_AVERAGE_LOGPROB:
         return Verdict.DOUBTFUL
     return Verdict.CREDIBLE
 
 
 def best_of(attempts: Sequence[Attempt]) -> Attempt:
     """The most probable attempt; one that loops or never ends only if all do."""
-    return max(attempts, key=lambda attempt: (not _is_stuck(attempt), _logprob(attempt)))
-
-
-def _is_stuck(attempt: Attempt) -> bool:
-    return attempt.cut_off or is_repetitive(attempt.text)
-
-
-def _logprob(attempt: Attempt) -> float:
-    return float("-inf") if attempt.average_logprob is None else attempt.average_logprob
+    return max(attempts, key=lambda attempt: attempt.rank)

@@ -101,10 +101,11 @@ class WhisperNetwork:
         return features.astype(np.float32, copy=False)
 
     def encode(self, pieces: Sequence[Features], context_frames: int) -> list[Memory]:
-        """Encodes each piece, padded with zeros to the same even number of frames: ``[context_frames / 2, width]`` each.
+        """Encodes each piece, padded with zeros to the same even number of frames.
 
-        On a CPU one after the other: the activations of one piece stay in its cache, those of several do not (Whisper base
-        int8, one thread, 12 s: 100 ms alone, 120–145 ms each in batches of 2–8, and up to 70 ms of page faults on top).
+        Each memory is ``[context_frames / 2, width]``. A CPU takes one piece after the other: the activations of one stay
+        in its cache, those of several do not (Whisper base int8, one thread, 12 s: 100 ms alone; in batches of 2–8,
+        120–145 ms each and up to 70 ms of page faults).
         """
         padded = [np.pad(features, ((0, 0), (0, context_frames - features.shape[1]))) for features in pieces]
         if self._model.device == "cpu":

@@ -1,14 +1,15 @@
 """Sentences that Whisper writes when it hears none: they closed the videos, and their subtitles, that it learned from.
 
-Source: what Whisper users report in public (openai/whisper, discussions 928 and 1606; SYSTRAN/faster-whisper, issue 843), and what
-the base and tiny models wrote for digital silence, noise and music. Each of these can be said in earnest, so a text that
-consists of them is dropped only when the evidence is weak as well.
+Source: what people report in the public threads of openai/whisper (on the bias of its data, on audio without speech), of
+WhisperLive and of speaches, and what the base model wrote for noise and music. Each of these can be said in earnest, so a
+text that consists of them is dropped only when the evidence is weak as well.
 """
 
 import re
 import unicodedata
 
 from asr_service.infrastructure.asr.whisper.chinese_script import simplified
+from asr_service.infrastructure.asr.whisper.repetition import units
 
 PHANTOM_PHRASES: dict[str, tuple[str, ...]] = {
     "zh": (
@@ -143,8 +144,8 @@ def is_phantom(text: str) -> bool:
 
 
 def echoes(text: str, previous: str) -> bool:
-    """Whether the text only repeats the prompt or the hotwords, as it does when there is nothing to hear."""
-    return bool(previous) and _essence(text) in _essence(previous)
+    """Whether the text only says what the prompt or the hotwords say, as it does when there is nothing to hear."""
+    return {unit.text for unit in units(text)} <= {unit.text for unit in units(previous)}
 
 
 def _essence(text: str) -> str:
@@ -152,14 +153,5 @@ def _essence(text: str) -> str:
     return "".join(character for character in composed if unicodedata.category(character)[0] in "LMN")
 
 
-_PATTERN = re.compile(
-    "(?:"
-    + "|".join(
-        sorted(
-            (re.escape(_essence(phrase)) for phrases in PHANTOM_PHRASES.values() for phrase in phrases),
-            key=len,
-            reverse=True,
-        )
-    )
-    + ")+"
-)
+_ESSENCES = {_essence(phrase) for phrases in PHANTOM_PHRASES.values() for phrase in phrases}
+_PATTERN = re.compile(f"(?:{'|'.join(sorted(_ESSENCES, key=len, reverse=True))})+")

@@ -9,6 +9,7 @@ from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequ
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
 from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import Features, Memory
+from asr_service.infrastructure.asr.whisper.silence import is_suspicious
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +49,11 @@ class Piece:
     @property
     def is_final(self) -> bool:
         return self.request.kind is RecognitionKind.FINAL
+
+    @property
+    def seems_silent(self) -> bool:
+        """Whether there is likely no speech, should no text be credible."""
+        return any(is_suspicious(attempt.no_speech_probability) for attempt in self.attempts)
 
     @property
     def settled_text(self) -> str:

@@ -12,8 +12,8 @@ MAX_POSITIONS = 448  # of the decoder
 MAX_TEXT_TOKENS = MAX_POSITIONS // 2  # the other half is for what comes before (openai/whisper, decoding.py)
 MAX_PREVIOUS_TOKENS = MAX_TEXT_TOKENS - 1  # openai/whisper keeps so many, and one position for the mark before them
 MAX_HOTWORD_TOKENS = 128  # hotwords come before the prompt, and leave it some room
-# Fast Mandarin is some 8 characters a second, most of them one or two tokens; fast English some 7 tokens. The guard has what
-# reaches the bound decoded again without it, so a language with more tokens a second loses nothing but time.
+# Fast Mandarin is some 8 characters a second, most of them one or two tokens; fast English some 7 tokens. What reaches the
+# bound is decoded again with twice as much, so a language with more tokens a second loses nothing but time.
 _TOKENS_PER_SECOND = 12.0
 _SPARE_TOKENS = 12
 _UNSPACED_LANGUAGES = frozenset({"zh", "ja", "yue", "th", "lo", "my", "km"})
@@ -39,7 +39,11 @@ class Prompt:
 
 
 def build_prompt(tokenizer: Tokenizer, options: RecognitionOptions | None, settled_text: str = "") -> Prompt:
-    """The prompt of one piece; without options it has no earlier text."""
+    """The prompt of one piece; without options it has no earlier text.
+
+    CTranslate2 steps through given text token by token, as if it generated it: this keeps a text consistent with what is
+    settled, but saves no time (measured: 104 ms for 31 tokens, whether 27 of them are given or none).
+    """
     return Prompt(
         previous=tuple(previous_tokens(tokenizer, options)) if options is not None else (),
         start=(*tokenizer.sot_sequence, tokenizer.no_timestamps),

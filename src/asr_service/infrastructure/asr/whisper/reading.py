@@ -8,11 +8,10 @@ from asr_service.infrastructure.asr.whisper.phantom_phrases import echoes, is_ph
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.repetition import units, without_loops
 from asr_service.infrastructure.asr.whisper.silence import is_weak
-from asr_service.infrastructure.asr.whisper.strategy import maybe_silent
 
 
 def read(piece: Piece) -> Attempt:
-    """The attempt that counts, its text without loops; empty when nobody spoke, and never less than a partial's settled text."""
+    """The attempt that counts, its text without loops, empty when nobody spoke; a partial keeps its settled text."""
     attempt = best_of(piece.attempts) if piece.is_final else piece.attempts[-1]
     text = without_loops(attempt.text)
     if _nobody_said(piece, attempt, text):
@@ -25,7 +24,7 @@ def _nobody_said(piece: Piece, attempt: Attempt, text: str) -> bool:
     verdict = judge(attempt)
     if not units(text) or verdict is Verdict.SILENT:
         return True
-    if verdict is Verdict.DOUBTFUL and piece.is_final and maybe_silent(piece):
+    if verdict is Verdict.DOUBTFUL and piece.is_final and piece.seems_silent:
         return True
     if not is_weak(attempt.no_speech_probability, attempt.average_logprob, piece.levels_dbfs):
         return False

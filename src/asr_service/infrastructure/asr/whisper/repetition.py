@@ -17,7 +17,8 @@ _MAX_NUMBER_UNITS = 34  # an IBAN has so many; phone and card numbers have fewer
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNIT = re.compile(rf"\d|[{UNSPACED}]|[^\W\d{UNSPACED}]+(?:['’][^\W\d{UNSPACED}]+)*")
 _NUMBER_WORDS = frozenset(
-    "zero oh one two three four five six seven eight nine double triple 零 〇 一 幺 二 两 兩 三 四 五 六 七 八 九".split()
+    {"zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple"}
+    | set("零〇一幺二两兩三四五六七八九")
 )
 
 
@@ -59,7 +60,11 @@ def is_repetitive(text: str) -> bool:
 
 
 def find_loop(text: str) -> Loop | None:
-    """The first loop: three units or more said four times in a row, or one or two for twelve units; numbers may be longer."""
+    """The first loop, or ``None``.
+
+    Three units or more are one when they are said four times in a row, one or two when they go on for twelve units, and
+    numbers when they are longer than any that people read out.
+    """
     said = units(text)
     for start in range(len(said)):
         for period in range(1, (len(said) - start) // _MIN_REPEATS + 1):

@@ -17,6 +17,7 @@ _NO_SPEECH_PROBABILITY = 0.6  # openai/whisper, transcribe.py: no_speech_thresho
 _SUSPICIOUS_NO_SPEECH_PROBABILITY = 0.4
 _HOPELESS_LOGPROB = -1.5
 
+
 def frame_levels_dbfs(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """The level of each whole frame of 20 ms, in dB below full scale."""
     frames = samples[: len(samples) // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)

@@ -6,8 +6,9 @@ from asr_service.infrastructure.asr.whisper.decoding import PieceDecoder
 from asr_service.infrastructure.asr.whisper.guard import Verdict, best_of, judge
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.repetition import units
-from asr_service.infrastructure.asr.whisper.silence import is_suspicious
 
+# Below the first a detection is unsure, above the second the runner-up may be right: of 49 recordings in five languages, the
+# two that were taken for another language had 0.53 and 0.54 against 0.36 and 0.33 for their own.
 _SURE_OF_LANGUAGE = 0.7
 _POSSIBLE_LANGUAGE = 0.1
 
@@ -15,9 +16,9 @@ _POSSIBLE_LANGUAGE = 0.1
 def decode(decoder: PieceDecoder, pieces: Sequence[Piece], fallback_temperatures: Sequence[float]) -> None:
     """Gives each piece its attempts.
 
-    All are decoded once, in the short context. Then a partial whose settled text led nowhere is decoded without it, a final of
-    uncertain language in the other likely language, and a final without a credible text again from the customary 30 s, and, if
-    that does not help and there seems to be speech, at rising temperatures.
+    All are decoded once, in the short context. Then a partial whose settled text led nowhere is decoded without it, a
+    final of uncertain language in the other likely language, and a final without a credible text again from the
+    customary 30 s and, if that does not help and there seems to be speech, at rising temperatures.
     """
     decoder.encode(pieces)
     decoder.detect_languages(pieces)
@@ -29,13 +30,8 @@ def decode(decoder: PieceDecoder, pieces: Sequence[Piece], fallback_temperatures
     decoder.encode(doubtful, padded=True)
     decoder.attempt(doubtful)
     for temperature in fallback_temperatures:
-        doubtful = [piece for piece in _doubtful(doubtful) if not maybe_silent(piece)]
+        doubtful = [piece for piece in _doubtful(doubtful) if not piece.seems_silent]
         decoder.attempt(doubtful, temperature=temperature)
-
-
-def maybe_silent(piece: Piece) -> bool:
-    """Whether a piece without a credible text has likely no speech."""
-    return any(is_suspicious(attempt.no_speech_probability) for attempt in piece.attempts)
 
 
 def _settled_wrongly(piece: Piece) -> bool:

@@ -75,9 +75,9 @@ def words_from_alignment(
 ) -> tuple[Word, ...]:
     """Groups aligned tokens into words, in order, without overlap, inside the audio.
 
-    The characters of one token share its time equally: the network aligns tokens, which in Chinese and Japanese are mostly
-    single characters and at most a few. Where a word begins or ends in at least 100 ms of quiet, that quiet is taken off: the
-    alignment has no token for a pause, and gives it to a neighbour.
+    The characters of one token share its time equally: the network aligns tokens, which in Chinese and Japanese are
+    mostly single characters and at most a few. Where a word begins or ends in at least 100 ms of quiet, or has a pause
+    inside, only its sound counts: the alignment has no token for a pause, and gives it to a neighbour.
 
     Args:
         tokenizer: Of the language of the text.

@@ -7,55 +7,69 @@ import { Transcript } from "./transcript.js";
 
 const element = (id) => document.getElementById(id);
 const SILENT_DBFS = -60;
+const LOUD_DBFS = -3;
+const MICROPHONE_PROBLEMS = { NotAllowedError: "microphoneDenied", NotFoundError: "microphoneMissing" };
 
 const transcript = new Transcript();
+let microphone = null; // while it is open
 let busy = null; // the stream in progress
-let microphone = null;
-let status = () => ""; // a function, so that switching the language translates what is on the page
+let reading = false; // it is a file's
+// Functions, so that switching the language translates what is on the page.
+let status = () => "";
+let problem = () => "";
 
 function show() {
-  const pressed = microphone !== null;
-  element("microphone").textContent = text(pressed ? "stop" : "start");
-  element("microphone").setAttribute("aria-pressed", String(pressed));
-  element("microphone").disabled = busy !== null && !pressed;
-  element("file").disabled = element("language").disabled = busy !== null;
+  const stoppable = microphone !== null || reading;
+  element("microphone").textContent = text(microphone ? "stop" : reading ? "cancel" : "start");
+  element("microphone").setAttribute("aria-pressed", String(stoppable));
+  element("microphone").disabled = busy !== null && !stoppable;
+  element("file").disabled = element("language").disabled = busy !== null || microphone !== null;
+  element("level").hidden = microphone === null;
+  element("progress").hidden = busy === null || microphone !== null;
   element("interface-language").textContent = otherLanguageName();
-  element("status").textContent = status();
+  element("status").textContent = status() || (busy ? "" : text("ready"));
+  element("problem").textContent = problem();
+  element("problem").hidden = !problem();
 }
 
 function say(name, ...values) {
-  status = () => text(name, ...values);
+  status = () => (name ? text(name, ...values) : "");
   show();
 }
 
 function complain(message) {
-  element("problem").textContent = message;
-  element("problem").hidden = !message;
+  problem = message;
+  show();
 }
 
 function open(audio) {
-  complain("");
+  complain(() => "");
   transcript.beginSession();
-  let failed = false;
+  let explained = false;
   busy = new Stream(
     { language: element("language").value, audio },
     {
       partial: (message) => transcript.showPartial(message),
       final: (message) => transcript.addFinal(message),
-      failed: (message) => complain(message.message),
+      failed: (message) => complain(() => message.message),
       error: (message) => {
-        failed = failed || message.fatal;
-        complain([message.message, message.hint].filter(Boolean).join(" "));
+        explained ||= message.fatal;
+        complain(() => [message.message, message.hint].filter(Boolean).join(" "));
       },
       ended: (message) => {
         transcript.endSession(message.received_ms);
         say("done", message.received_ms / 1000);
       },
-      closed: (wasEnded) => {
-        if (!wasEnded && !failed && status() !== text("connecting")) complain(text("lost"));
-        void stopListening();
+      closed: (wasOpened, wasEnded) => {
+        const cancelled = busy === null;
         busy = null;
-        if (!wasEnded) status = () => "";
+        reading = false;
+        if (!wasEnded) {
+          transcript.endSession();
+          say("");
+          if (!explained && !cancelled) complain(() => text(wasOpened ? "lost" : "unreachable"));
+        }
+        void stopListening();
         show();
       },
     },
@@ -64,37 +78,42 @@ function open(audio) {
 }
 
 async function startListening() {
-  if (!navigator.mediaDevices) return complain(text("insecure"));
+  if (!navigator.mediaDevices) return complain(() => text("insecure"));
   say("connecting");
   const waiting = []; // what is said while the connection is made
   let stream = null;
   try {
     microphone = await Microphone.open(
       (pcm) => (stream ? stream.sendAudio(pcm.buffer) : waiting.push(pcm.buffer)),
-      (level) => (element("level").value = level),
+      showLevel,
+      () => microphone && void finishListening(),
     );
-    const opening = open({ encoding: "pcm_s16le", sample_rate: microphone.sampleRate, channels: 1 });
-    await opening.opened;
-    stream = opening;
-    for (const packet of waiting.splice(0)) stream.sendAudio(packet);
-    say("listening");
   } catch (error) {
-    await stopListening();
-    status = () => "";
-    show();
-    complain(text({ NotAllowedError: "microphoneDenied", NotFoundError: "microphoneMissing" }[error.name] ?? "unreachable"));
+    say("");
+    return complain(() => text(MICROPHONE_PROBLEMS[error.name] ?? "microphoneBroken"));
   }
+  const opening = open({ encoding: "pcm_s16le", sample_rate: microphone.sampleRate, channels: 1 });
+  if (!(await opening.opened)) return;
+  stream = opening;
+  for (const packet of waiting.splice(0)) stream.sendAudio(packet);
+  if (microphone) say("listening");
+  else stream.end(); // stopped in the meantime
+}
+
+function showLevel(level) {
+  const share = 1 - Math.min(0, Math.max(SILENT_DBFS, level)) / SILENT_DBFS;
+  element("level").firstElementChild.style.transform = `scaleX(${share})`;
+  element("level").toggleAttribute("data-loud", level > LOUD_DBFS);
 }
 
 async function stopListening() {
   const closing = microphone;
   microphone = null;
-  element("level").value = SILENT_DBFS;
+  showLevel(SILENT_DBFS);
   if (closing) await closing.close();
 }
 
-async function toggleMicrophone() {
-  if (microphone === null) return startListening();
+async function finishListening() {
   const stream = busy;
   await stopListening();
   stream?.end();
@@ -102,16 +121,19 @@ async function toggleMicrophone() {
 }
 
 async function readFile(file) {
-  if (!file || busy) return;
+  if (!file || busy || microphone) return;
+  reading = true;
   say("sending", file.name);
   const stream = open({ encoding: "container" });
-  try {
-    await stream.opened;
-    await stream.sendFile(file);
-    stream.end();
-  } catch {
-    complain(text("unreachable"));
-  }
+  if (!(await stream.opened)) return;
+  await stream.sendFile(file);
+  stream.end();
+}
+
+function cancelFile() {
+  const stream = busy;
+  busy = null;
+  stream.cancel();
 }
 
 function download(name, type, content) {
@@ -122,12 +144,18 @@ function download(name, type, content) {
   URL.revokeObjectURL(link.href);
 }
 
-element("microphone").onclick = toggleMicrophone;
+element("microphone").onclick = () => {
+  if (microphone) return finishListening();
+  return reading ? cancelFile() : startListening();
+};
 element("file").onchange = ({ target }) => void readFile(target.files[0]).then(() => (target.value = ""));
 element("copy").onclick = () => navigator.clipboard.writeText(transcript.asText()).then(() => say("copied"));
 element("download-text").onclick = () => download("transcript.txt", "text/plain", `${transcript.asText()}\n`);
 element("download-subtitles").onclick = () => download("transcript.srt", "application/x-subrip", transcript.asSubtitles());
-element("clear").onclick = () => transcript.clear();
+element("clear").onclick = () => {
+  transcript.clear();
+  if (!busy) say("");
+};
 element("interface-language").onclick = () => {
   switchLanguage();
   show();
@@ -135,7 +163,7 @@ element("interface-language").onclick = () => {
 
 document.ondragover = (event) => {
   event.preventDefault();
-  element("drop").hidden = false;
+  element("drop").hidden = busy !== null;
 };
 document.ondragleave = (event) => {
   if (!event.relatedTarget) element("drop").hidden = true;

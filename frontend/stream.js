@@ -4,40 +4,55 @@ const CHUNK_BYTES = 64 * 1024;
 const MAX_BUFFERED_BYTES = 1024 * 1024; // what may wait in the browser before more of a file is read
 
 export class Stream {
-  // `on` has a function for each type of message that the server sends, and `closed(wasEnded)`.
+  // `on` has a function for each type of message that the server sends, and `closed(wasOpened, wasEnded)`.
   constructor(start, on) {
     const address = new URL("api/v1/stream", document.baseURI);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    this.ended = false;
+    let wasOpened = false;
+    let wasEnded = false;
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
-    this.opened = new Promise((resolve, reject) => {
+    // Becomes whether the server took the connection; `closed` follows if it did not.
+    this.opened = new Promise((resolve) => {
       this.socket.onopen = () => {
+        wasOpened = true;
         this.socket.send(JSON.stringify({ type: "start", ...start }));
-        resolve();
+        resolve(true);
       };
-      this.socket.onerror = () => reject(new Error("unreachable"));
+      this.socket.onclose = () => {
+        on.closed(wasOpened, wasEnded);
+        resolve(false);
+      };
     });
     this.socket.onmessage = (frame) => {
       const message = JSON.parse(frame.data);
-      if (message.type === "ended") this.ended = true;
+      if (message.type === "ended") wasEnded = true;
       on[message.type]?.(message);
     };
-    this.socket.onclose = () => on.closed(this.ended);
+  }
+
+  get isOpen() {
+    return this.socket.readyState === WebSocket.OPEN;
   }
 
   sendAudio(data) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(data);
+    if (this.isOpen) this.socket.send(data);
   }
 
   async sendFile(file) {
-    for (let start = 0; start < file.size && this.socket.readyState === WebSocket.OPEN; start += CHUNK_BYTES) {
+    for (let start = 0; start < file.size && this.isOpen; start += CHUNK_BYTES) {
       while (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) await new Promise((resolve) => setTimeout(resolve, 20));
       this.sendAudio(await file.slice(start, start + CHUNK_BYTES).arrayBuffer());
     }
   }
 
+  // No more audio; what is owed still comes.
   end() {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send('{"type": "end"}');
+    if (this.isOpen) this.socket.send('{"type": "end"}');
+  }
+
+  // Nothing more is wanted.
+  cancel() {
+    this.socket.close(1000);
   }
 }

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 pytest_plugins = [
+    "tests.fixtures.app",
     "tests.fixtures.postgres",
     "tests.fixtures.recordings",
     "tests.fixtures.server",

@@ -1,6 +1,6 @@
 """Speech in, hypothesis out: the port that every engine stands behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -88,7 +88,7 @@ class RecognitionRequest:
     utterance: int
     kind: RecognitionKind
     span: SampleSpan
-    pcm: bytes
+    pcm: bytes = field(repr=False)  # audio never reaches a log, not by a traceback either
     options: RecognitionOptions
     settled_text: str = ""
 

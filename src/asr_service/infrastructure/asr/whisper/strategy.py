@@ -50,9 +50,14 @@ def _try_other_language(decoder: PieceDecoder, pieces: Iterable[Piece]) -> None:
 
 
 def _is_unsure(piece: Piece) -> bool:
-    if len(piece.detected) < 2 or judge(piece.attempts[-1]) is Verdict.SILENT:
+    if len(piece.detected) < 2 or _says_nothing(piece):
         return False
     return piece.detected[0][1] < _SURE_OF_LANGUAGE and piece.detected[1][1] > _POSSIBLE_LANGUAGE
+
+
+def _says_nothing(piece: Piece) -> bool:
+    verdict = judge(piece.attempts[-1])
+    return verdict is Verdict.SILENT or (verdict is Verdict.DOUBTFUL and piece.seems_silent)
 
 
 def _doubtful(pieces: Iterable[Piece]) -> list[Piece]:

@@ -6,6 +6,7 @@ comes exactly one closing frame with ``is_final: true``, which carries the last 
 an acknowledgement follows if ``is_end`` asked for it; the connection stays open for the next exchange.
 """
 
+from collections import deque
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -34,8 +35,8 @@ SUBPROTOCOL = "binary"
 class FunAsrCodec:
     """One connection. An exchange runs from the first audio to the closing frame.
 
-    A client may go on to its next exchange before it has the answers to the last one, so there are two of them: the one
-    that the client is in, and the one that events belong to.
+    A client may go on to its next exchanges before it has the answers to the last one, so the one that the client is in
+    need not be the one that events belong to. Sessions, and so their events, come one after the other.
     """
 
     name: ClassVar[str] = "funasr"
@@ -44,7 +45,8 @@ class FunAsrCodec:
     def __init__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> None:
         self._capabilities = capabilities
         self._defaults = defaults
-        self._asking = self._answering = Exchange(FunAsrConfig())
+        self._asking = Exchange(FunAsrConfig())
+        self._begun: deque[Exchange] = deque()  # the first is answered; a second one waits for it
 
     # --- from the client
 
@@ -63,6 +65,7 @@ class FunAsrCodec:
         if self._asking.begun:
             return []
         self._asking.begun = True
+        self._begun.append(self._asking)
         config = self._asking.config
         return [StartSession(config.session_config(self._defaults), config.audio_format())]
 
@@ -104,10 +107,15 @@ class FunAsrCodec:
     # --- to the client
 
     def encode(self, event: SessionEvent) -> list[Frame]:
-        if self._answering.closed:
-            self._answering = self._asking
         return self._answering.encode(event)
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         concerned = self._answering if fatal and not self._answering.closed else self._asking
         return concerned.encode_error(error, fatal=fatal)
+
+    @property
+    def _answering(self) -> Exchange:
+        """The exchange that events belong to now."""
+        while len(self._begun) > 1 and self._begun[0].closed:
+            self._begun.popleft()
+        return self._begun[0] if self._begun else self._asking

@@ -36,6 +36,7 @@ from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, ms_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
+from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.shared.errors import AsrError, InvalidRequest
 
 PROTOCOL_VERSION = 1
@@ -99,6 +100,8 @@ class NativeCodec:
                         message=event.message,
                     )
                 ]
+            case SessionEnded(reason=EndReason.DISCONNECTED):
+                return []  # nobody is there, or the client has been told why it is put out
             case SessionEnded():
                 return [self._frame("ended", **_ended(event))]
         return []

@@ -11,6 +11,7 @@ const LOUD_DBFS = -3;
 const MICROPHONE_PROBLEMS = { NotAllowedError: "microphoneDenied", NotFoundError: "microphoneMissing" };
 
 const transcript = new Transcript();
+let asking = false; // for the microphone
 let microphone = null; // while it is open
 let busy = null; // the stream in progress
 let reading = false; // it is a file's
@@ -18,12 +19,16 @@ let reading = false; // it is a file's
 let status = () => "";
 let problem = () => "";
 
+function isBusy() {
+  return asking || busy !== null || microphone !== null;
+}
+
 function show() {
   const stoppable = microphone !== null || reading;
   element("microphone").textContent = text(microphone ? "stop" : reading ? "cancel" : "start");
   element("microphone").setAttribute("aria-pressed", String(stoppable));
-  element("microphone").disabled = busy !== null && !stoppable;
-  element("file").disabled = element("language").disabled = busy !== null || microphone !== null;
+  element("microphone").disabled = asking || (busy !== null && !stoppable);
+  element("file").disabled = element("language").disabled = isBusy();
   element("level").hidden = microphone === null;
   element("progress").hidden = busy === null || microphone !== null;
   element("interface-language").textContent = otherLanguageName();
@@ -46,7 +51,7 @@ function open(audio) {
   complain(() => "");
   transcript.beginSession();
   let explained = false;
-  busy = new Stream(
+  const stream = new Stream(
     { language: element("language").value, audio },
     {
       partial: (message) => transcript.showPartial(message),
@@ -61,24 +66,26 @@ function open(audio) {
         say("done", message.received_ms / 1000);
       },
       closed: (wasOpened, wasEnded) => {
-        const cancelled = busy === null;
         busy = null;
         reading = false;
         if (!wasEnded) {
           transcript.endSession();
           say("");
-          if (!explained && !cancelled) complain(() => text(wasOpened ? "lost" : "unreachable"));
+          if (!explained && !stream.isCancelled) complain(() => text(wasOpened ? "lost" : "unreachable"));
         }
         void stopListening();
         show();
       },
     },
   );
-  return busy;
+  busy = stream;
+  show();
+  return stream;
 }
 
 async function startListening() {
   if (!navigator.mediaDevices) return complain(() => text("insecure"));
+  asking = true;
   say("connecting");
   const waiting = []; // what is said while the connection is made
   let stream = null;
@@ -89,9 +96,11 @@ async function startListening() {
       () => microphone && void finishListening(),
     );
   } catch (error) {
+    asking = false;
     say("");
     return complain(() => text(MICROPHONE_PROBLEMS[error.name] ?? "microphoneBroken"));
   }
+  asking = false;
   const opening = open({ encoding: "pcm_s16le", sample_rate: microphone.sampleRate, channels: 1 });
   if (!(await opening.opened)) return;
   stream = opening;
@@ -121,19 +130,31 @@ async function finishListening() {
 }
 
 async function readFile(file) {
-  if (!file || busy || microphone) return;
+  if (!file || isBusy()) return;
   reading = true;
   say("sending", file.name);
   const stream = open({ encoding: "container" });
   if (!(await stream.opened)) return;
-  await stream.sendFile(file);
-  stream.end();
+  try {
+    await stream.sendFile(file);
+    stream.end();
+  } catch {
+    stream.cancel(); // the browser may not read it, or it is gone
+    complain(() => text("fileBroken", file.name));
+  }
 }
 
-function cancelFile() {
-  const stream = busy;
-  busy = null;
-  stream.cancel();
+async function copy() {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(transcript.asText());
+  } else {
+    const area = document.body.appendChild(document.createElement("textarea")); // a page without https has no other way
+    area.value = transcript.asText();
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  say("copied");
 }
 
 function download(name, type, content) {
@@ -146,10 +167,10 @@ function download(name, type, content) {
 
 element("microphone").onclick = () => {
   if (microphone) return finishListening();
-  return reading ? cancelFile() : startListening();
+  return reading ? busy.cancel() : startListening();
 };
 element("file").onchange = ({ target }) => void readFile(target.files[0]).then(() => (target.value = ""));
-element("copy").onclick = () => navigator.clipboard.writeText(transcript.asText()).then(() => say("copied"));
+element("copy").onclick = copy;
 element("download-text").onclick = () => download("transcript.txt", "text/plain", `${transcript.asText()}\n`);
 element("download-subtitles").onclick = () => download("transcript.srt", "application/x-subrip", transcript.asSubtitles());
 element("clear").onclick = () => {
@@ -163,7 +184,7 @@ element("interface-language").onclick = () => {
 
 document.ondragover = (event) => {
   event.preventDefault();
-  element("drop").hidden = busy !== null;
+  element("drop").hidden = isBusy();
 };
 document.ondragleave = (event) => {
   if (!event.relatedTarget) element("drop").hidden = true;

@@ -8,6 +8,7 @@ export class Stream {
   constructor(start, on) {
     const address = new URL("api/v1/stream", document.baseURI);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    this.isCancelled = false;
     let wasOpened = false;
     let wasEnded = false;
     this.socket = new WebSocket(address);
@@ -53,6 +54,7 @@ export class Stream {
 
   // Nothing more is wanted.
   cancel() {
+    this.isCancelled = true;
     this.socket.close(1000);
   }
 }

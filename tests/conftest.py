@@ -7,6 +7,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 pytest_plugins = [
     "tests.fixtures.app",
+    "tests.fixtures.browser",
     "tests.fixtures.postgres",
     "tests.fixtures.recordings",
     "tests.fixtures.server",

@@ -136,9 +136,7 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         RecognizerUnavailable: No worker could be started.
     """
     store = open_model_store(settings)
-    detector = SileroVoiceActivityDetector(
-        store.locate("silero-vad") / "silero_vad.onnx", threads=settings.vad.threads, max_batch=settings.vad.max_batch
-    )
+    detector = _detector(settings, store.locate("silero-vad"), metrics)
     try:
         async with _recognizer(settings, store.locate(settings.recognizer.model), metrics) as recognizer:
             yield Engines(open_decoder(settings), detector, recognizer, partial(_check_workers, recognizer.pool))
@@ -150,6 +148,18 @@ async def _check_workers(pool: WorkerPool) -> None:
     if pool.status().ready == 0:
         pool.check_available()
         raise RecognizerUnavailable("All recognition workers are restarting.")
+
+
+def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> SileroVoiceActivityDetector:
+    wanted = settings.vad
+    detector = SileroVoiceActivityDetector(
+        model_directory / "silero_vad.onnx",
+        threads=wanted.threads,
+        max_batch=wanted.max_batch,
+        max_waiting=wanted.max_waiting,
+    )
+    metrics.observe_queue("voice_activity", lambda: detector.waiting, wanted.max_waiting)
+    return detector
 
 
 def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> PooledRecognizer:

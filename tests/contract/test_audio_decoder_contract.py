@@ -25,7 +25,8 @@ def decoder() -> AudioDecoder:
 
 async def streamed(decoder: AudioDecoder, audio_format: AudioFormat, *packets: bytes) -> bytes:
     stream = decoder.open_stream(audio_format)
-    return b"".join([await stream.feed(packet) for packet in packets]) + await stream.flush()
+    heard = [await stream.feed(packet) for packet in packets]
+    return b"".join(heard + [block async for block in stream.flush()])
 
 
 async def file_blocks(decoder: AudioDecoder, path: Path) -> list[bytes]:
@@ -59,7 +60,7 @@ async def test_streams_are_independent(decoder: AudioDecoder) -> None:
     for start in range(0, len(one), 1_000):
         beside += await stream.feed(one[start : start + 1_000])
         await neighbour.feed(other[start : start + 1_000])
-    assert beside + await stream.flush() == alone
+    assert beside + b"".join([block async for block in stream.flush()]) == alone
 
 
 async def test_a_wav_header_wins_over_the_declared_format(decoder: AudioDecoder) -> None:
@@ -80,6 +81,28 @@ async def test_a_file_comes_in_blocks(decoder: AudioDecoder, tmp_path: Path) -> 
     path = tmp_path / "recording.wav"
     path.write_bytes(wav(as_pcm(babble(5))))
     assert [len(block) / SECOND for block in await file_blocks(decoder, path)] == [2, 2, 1]
+
+
+async def test_a_streamed_container_comes_in_blocks(decoder: AudioDecoder) -> None:
+    stream = decoder.open_stream(CONTAINER)
+    await stream.feed(wav(as_pcm(babble(5))))
+    assert [len(block) / SECOND async for block in stream.flush()] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("audio_format", [AudioFormat(), AudioFormat(sample_rate_hz=8_000)])
+async def test_raw_pcm_leaves_one_block_at_most(decoder: AudioDecoder, audio_format: AudioFormat) -> None:
+    stream = decoder.open_stream(audio_format)
+    await stream.feed(as_pcm(babble(5)))
+    left = [len(block) async for block in stream.flush()]
+    assert len(left) <= 1
+    assert 0 not in left
+
+
+async def test_a_streamed_container_can_be_left_after_its_first_block(decoder: AudioDecoder) -> None:
+    stream = decoder.open_stream(CONTAINER)
+    await stream.feed(wav(as_pcm(babble(5))))
+    async with aclosing(stream.flush()) as blocks:
+        assert len(await anext(blocks)) == 2 * SECOND
 
 
 async def test_a_file_can_be_left_after_its_first_block(decoder: AudioDecoder, tmp_path: Path) -> None:

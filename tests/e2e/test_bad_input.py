@@ -123,14 +123,16 @@ async def test_nonsense_from_a_funasr_client_is_answered_and_survived(
     assert short_english_clip.errors_in(frames[-1]["text"]) == 0
 
 
-REFUSED_UPLOADS: list[tuple[bytes | None, dict[str, str], int, str, str | None]] = [  # content, form, status, code, param
-    (b"", {}, 400, "empty_audio", None),
-    (GARBAGE, {}, 400, "audio_not_decodable", None),
-    (None, {}, 400, "invalid_request", "file"),
-    (b"x", {"response_format": "pdf"}, 400, "invalid_request", "response_format"),
-    (b"x", {"language": "tlh"}, 400, "unsupported_language", "language"),
-    (b"x", {"model": "whisper-9"}, 404, "model_not_found", None),
-]
+REFUSED_UPLOADS: list[tuple[bytes | None, dict[str, str], int, str, str | None]] = (
+    [  # content, form, status, code, param
+        (b"", {}, 400, "empty_audio", None),
+        (GARBAGE, {}, 400, "audio_not_decodable", None),
+        (None, {}, 400, "invalid_request", "file"),
+        (b"x", {"response_format": "pdf"}, 400, "invalid_request", "response_format"),
+        (b"x", {"language": "tlh"}, 400, "unsupported_language", "language"),
+        (b"x", {"model": "whisper-9"}, 404, "model_not_found", None),
+    ]
+)
 
 
 @pytest.mark.usefixtures("bystander")

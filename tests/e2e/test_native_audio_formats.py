@@ -59,9 +59,7 @@ async def test_a_wav_header_inside_pcm_knows_better_than_the_start_message(
 
 
 @pytest.mark.parametrize("extension", ["mp3", "m4a", "ogg", "webm"])
-async def test_a_whole_file_can_be_sent_as_it_is(
-    server: RunningServer, mandarin_clip: Clip, extension: str
-) -> None:
+async def test_a_whole_file_can_be_sent_as_it_is(server: RunningServer, mandarin_clip: Clip, extension: str) -> None:
     file = encoded(mandarin_clip.path, extension)
 
     dialogue = await stream(server.ws_url, file, audio={"encoding": "container"}, language="zh")

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import threading
 from itertools import islice
 from pathlib import Path
@@ -12,12 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from asr_service.domain.ports.audio_decoder import AudioTooLong
+from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
 from asr_service.infrastructure.audio import recording_reader
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.audio.recording_reader import read_recording
 from asr_service.infrastructure.audio.sample_formats import PcmFormat, SampleFormat, read_frames
 from tests.fixtures.encoded_audio import ALAW, MULAW, TO_THE_END, encoded, interleaved, wav
 from tests.fixtures.sounds import as_pcm, babble, dominant_hz, from_pcm, level, tone
+from tests.fixtures.tidiness import open_files
 
 SECONDS = 3.0
 PITCH_HZ = 440.0
@@ -129,8 +130,9 @@ def test_an_mp3_of_unknown_length_is_stopped_at_the_limit() -> None:
         list(blocks)
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["file", "streamed container"])
 async def test_memory_is_bounded_since_nothing_is_decoded_ahead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool
 ) -> None:
     converted: list[int] = []
 
@@ -142,8 +144,11 @@ async def test_memory_is_bounded_since_nothing_is_decoded_ahead(
     monkeypatch.setattr(recording_reader, "CanonicalConverter", Counting)
     path = tmp_path / "long.flac"
     path.write_bytes(encoded(np.zeros(16_000 * 600), container="flac", codec="flac", rate_hz=16_000))
-    blocks = PyAvAudioDecoder(max_file_seconds=3_600, max_container_bytes=0, block_seconds=5).decode_file(path)
-    await anext(blocks)
+    decoder = PyAvAudioDecoder(max_file_seconds=3_600, max_container_bytes=1 << 20, block_seconds=5)
+    stream = decoder.open_stream(AudioFormat(AudioEncoding.CONTAINER))
+    await stream.feed(path.read_bytes())
+    blocks = stream.flush() if streamed else decoder.decode_file(path)
+    assert len(await anext(blocks)) == 5 * 32_000
     assert sum(converted) < 6 * 16_000
     await blocks.aclose()
 
@@ -181,9 +186,3 @@ async def test_a_cancelled_read_closes_the_file_after_its_block(
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert str(path) not in open_files()
-
-
-def open_files() -> set[str]:
-    """The files that this process has open."""
-    descriptors = [Path(entry.path) for entry in os.scandir("/proc/self/fd")]
-    return {str(descriptor.readlink()) for descriptor in descriptors if descriptor.is_symlink()}

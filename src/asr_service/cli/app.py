@@ -13,8 +13,10 @@ from asr_service.infrastructure.artifacts.recordings import SamplesNotWritable
 from asr_service.infrastructure.config.problems import EXIT_CODE, InvalidSettings
 from asr_service.shared.errors import AsrError
 
+_NAME = "asr-service"
+
 app = typer.Typer(
-    name="asr-service",
+    name=_NAME,
     help="Self-hosted speech recognition: live and batch, Mandarin and English first.",
     epilog="Settings come from variables such as ASR_SERVER__PORT, from .env, and from the file that ASR_CONFIG_FILE"
     " names; asr-service config show lists them all.",
@@ -47,7 +49,7 @@ _EXIT_CODES: dict[type[AsrError], int] = {
 def main() -> None:
     """Runs the command line. A typed error becomes one readable line and the exit code of its kind."""
     try:
-        app()
+        app(prog_name=_NAME)
     except AsrError as error:
         report(error)
         sys.exit(_EXIT_CODES.get(type(error), meaning_of(error).exit_code))

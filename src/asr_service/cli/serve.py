@@ -61,11 +61,15 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortBusy(
-            f"Cannot listen on {host}:{port}: {error.strerror or error}.",
-            hint="Choose another one with --port or ASR_SERVER__PORT.",
-        ) from error
+        raise _port_busy(host, port, error) from error
     return listener
+
+
+def _port_busy(host: str, port: int, error: OSError) -> PortBusy:
+    return PortBusy(
+        f"Cannot listen on {host}:{port}: {error.strerror or error}.",
+        hint="Choose another one with --port or ASR_SERVER__PORT.",
+    )
 
 
 def _loop_choice() -> uvicorn.Config:
@@ -76,9 +80,13 @@ class _Server(uvicorn.Server):
     """Stops at a signal and returns; uvicorn's own would then die of the signal, before anything is stored and closed."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            host, port = listener.getsockname()[:2]
+        addresses: list[tuple[str, int]] = [listener.getsockname()[:2] for listener in sockets or ()]
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # two that were started at the same time can both be bound; only one can listen
+            host, port = addresses[0]
+            raise _port_busy(host, port, error) from error
+        for host, port in addresses:
             log.info("listening", url=f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/")
 
     @contextmanager

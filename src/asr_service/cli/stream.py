@@ -3,7 +3,8 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -71,12 +72,14 @@ def _stream_address(url: str) -> str:
     parts = urlsplit(url)
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     if scheme not in ("ws", "wss") or not parts.hostname:
-        raise InvalidRequest(f"{url} is no address of a server.", field="url", hint="For example: http://127.0.0.1:8000")
+        raise InvalidRequest(
+            f"{url} is no address of a server.", field="url", hint="For example: http://127.0.0.1:8000"
+        )
     path = parts.path if parts.path not in ("", "/") else _STREAM_PATH
     return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
 
 
-async def _stream(url: str, language: str, packets: AsyncIterator[bytes]) -> None:
+async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None]) -> None:
     try:
         async with connect(url, max_size=None) as socket:
             await socket.send(json.dumps({"type": "start", "language": language}))
@@ -96,10 +99,11 @@ async def _stream(url: str, language: str, packets: AsyncIterator[bytes]) -> Non
         ) from error
 
 
-async def _send(socket: ClientConnection, packets: AsyncIterator[bytes]) -> None:
+async def _send(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
     try:
-        async for packet in packets:
-            await socket.send(packet)
+        async with aclosing(packets):
+            async for packet in packets:
+                await socket.send(packet)
     except (AsrError, asyncio.CancelledError):
         await socket.close()
         raise
@@ -130,18 +134,19 @@ async def _show(socket: ClientConnection) -> None:
         raise RefusedByServer("\n".join(failures))
 
 
-async def _recording(path: Path, *, paced: bool) -> AsyncIterator[bytes]:
+async def _recording(path: Path, *, paced: bool) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     started_s, sent = loop.time(), 0
-    async for block in open_decoder(load_settings()).decode_file(path):
-        for start in range(0, len(block), _PACKET_BYTES):
-            yield block[start : start + _PACKET_BYTES]
-            sent += 1
-            if paced:
-                await asyncio.sleep(max(0.0, started_s + sent * _PACKET_MS / 1_000 - loop.time()))
+    async with aclosing(open_decoder(load_settings()).decode_file(path)) as blocks:
+        async for block in blocks:
+            for start in range(0, len(block), _PACKET_BYTES):
+                yield block[start : start + _PACKET_BYTES]
+                sent += 1
+                if paced:
+                    await asyncio.sleep(max(0.0, started_s + sent * _PACKET_MS / 1_000 - loop.time()))
 
 
-async def _microphone() -> AsyncIterator[bytes]:
+async def _microphone() -> AsyncGenerator[bytes, None]:
     try:
         import sounddevice  # noqa: PLC0415 - an optional extra, with a system library behind it
     except (ImportError, OSError) as error:

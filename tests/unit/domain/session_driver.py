@@ -103,7 +103,8 @@ class SessionDriver:
         """Takes the windows that wait and answers from the track."""
         first = self._given // WINDOW_SAMPLES
         windows = self.take_windows()
-        self.observe(islice((*self.track[first:], *([0.0] * windows)), windows))
+        if windows:
+            self.observe(islice((*self.track[first:], *([0.0] * windows)), windows))
 
     def push(self, samples: int) -> None:
         """Hands over audio and listens to it."""

@@ -15,7 +15,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.domain.entities.audio_session import IllegalTransition
-from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio
+from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
     CacheNotWritable,
     DiskFull,
@@ -73,6 +73,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     EmptyAudio: Meaning(400, POLICY_VIOLATION, EX_DATAERR),
     AudioNotDecodable: Meaning(400, UNSUPPORTED_DATA, EX_DATAERR),
     AudioTooLong: Meaning(413, MESSAGE_TOO_BIG, EX_DATAERR),
+    NoRoomForAudio: Meaning(507, TRY_AGAIN_LATER, EX_CANTCREAT, "server_error"),
     ServiceOverloaded: _BUSY,
     RecognizerOverloaded: _BUSY,
     RecognizerUnavailable: _BUSY,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asr_service.shared.correlation import correlated
@@ -15,7 +14,7 @@ from asr_service.shared.identifiers import new_id
 log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER = "x-request-id"
-_ACCEPTABLE_ID = re.compile(r"[\w.:\-]{1,64}")
+_ACCEPTABLE_ID = re.compile(r"[\w.:\-]{1,64}", re.ASCII)
 _QUIET_PATHS = ("/health/", "/metrics")  # asked every few seconds by machines
 
 OnRequest = Callable[[str | None, str, int, float], None]
@@ -59,9 +58,18 @@ class RequestLogMiddleware:
 
 
 def route_template(scope: Scope) -> str | None:
-    """The path with its parameters' names, such as ``/v1/models/{model}``: as many values as there are routes."""
-    for route in scope["app"].routes if "app" in scope else ():
-        match, _child_scope = route.matches(scope)
-        if match is not Match.NONE:
-            return str(getattr(route, "path", scope["path"]))
-    return None
+    """The path with its parameters' names, such as ``/v1/models/{model}``: as many values as there are routes.
+
+    Made from what the router has left in the scope of a request that is over: routes themselves may be nested, and then
+    do not know their whole path.
+    """
+    if "endpoint" not in scope:
+        return None
+    if "app_root_path" in scope:  # a folder of files is mounted there
+        return str(scope["root_path"].removeprefix(scope["app_root_path"]))
+    segments = scope["path"].split("/")
+    for name, value in scope.get("path_params", {}).items():
+        places = [place for place, segment in enumerate(segments) if segment == str(value)]
+        if places:
+            segments[places[-1]] = f"{{{name}}}"
+    return "/".join(segments)

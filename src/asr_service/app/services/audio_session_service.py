@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -215,12 +216,19 @@ class LiveSession:
 
     async def _finish(self) -> None:
         if self._decoder:
-            await self._hear(await self._decoder.flush())
+            await self._hear_rest(self._decoder)
         if self._session.status is SessionStatus.LISTENING:
             if self._limits.drain_deadline_s is not None:
                 self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
             self._session.end_input(self._drain_deadline_s)
             await self._listen()
+
+    async def _hear_rest(self, decoder: AudioStreamDecoder) -> None:
+        async with aclosing(decoder.flush()) as blocks:
+            async for block in blocks:
+                await self._hear(block)
+                if self._session.status is not SessionStatus.LISTENING:
+                    return  # aborted meanwhile: the rest of a long container need not be decoded
 
     async def _pass_on(self) -> None:
         """Carries the session's outputs to where they belong."""

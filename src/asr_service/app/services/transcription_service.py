@@ -1,7 +1,8 @@
 """Transcribes recordings, through the same sessions that serve live audio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,10 +58,11 @@ class TranscriptionService:
         return collector.transcript()
 
 
-async def _feed(session: LiveSession, blocks: AsyncIterator[bytes]) -> None:
+async def _feed(session: LiveSession, blocks: AsyncGenerator[bytes, None]) -> None:
     try:
-        async for block in blocks:
-            await session.push_audio(block)
+        if True:
+            async for block in blocks:
+                await session.push_audio(block)
     except BaseException:
         session.abort(EndReason.FAILED)
         raise

@@ -213,8 +213,7 @@ class AudioSession:
         )
         self._withdraw(utterance.partial_request)
         utterance.partial_request = None
-        if utterance.final_span != span:
-            self._withdraw(utterance.forget_speculation())
+        if utterance.final_span != span:  # no final was begun in the pause, or it failed
             self._request_final(utterance, span)
         self._release_finals()
 
@@ -314,7 +313,6 @@ class AudioSession:
         for utterance in self._utterances:
             self._withdraw(utterance.partial_request)
             self._withdraw(utterance.final_request)
-            utterance.partial_request = utterance.final_request = None
 
     # --- the end
 

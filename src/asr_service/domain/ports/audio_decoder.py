@@ -1,6 +1,6 @@
 """From whatever a client sends to canonical audio: 16 kHz mono s16le."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class NoRoomForAudio(AsrError):
 class AudioStreamDecoder(Protocol):
     """Decodes one live stream. The output does not depend on how the input is cut.
 
-    Calls on one stream must not overlap. A stream needs no closing; after an error it is of no further use.
+    Calls on one stream must not overlap. A stream needs no closing; after ``flush``, or an error, it is of no further use.
     """
 
     async def feed(self, data: bytes) -> bytes:
@@ -48,12 +48,15 @@ class AudioStreamDecoder(Protocol):
         """
         ...
 
-    async def flush(self) -> bytes:
-        """Ends the input and returns what is left; a container that can only be read as a whole is decoded here.
+    def flush(self) -> AsyncGenerator[bytes, None]:
+        """Ends the input and gives what is left; a container that can only be read as a whole is decoded here.
 
-        A stream without a single byte has no audio, and that is no error. Part of a last, incomplete sample is dropped.
+        Raw PCM leaves one block at most, a container as many of a few seconds as it has: nothing is decoded ahead, so
+        that memory does not grow with its length. No block is empty. Whoever stops early closes the generator, and with
+        it what the stream was kept in. A stream without a single byte has no audio, and that is no error. Part of a
+        last, incomplete sample is dropped.
 
-        Raises:
+        Raises (while iterating):
             AudioNotDecodable: As for ``feed``.
             EmptyAudio: A container has bytes, and no audio in them.
             AudioTooLong: The audio in a container is longer than the limit.
@@ -72,10 +75,11 @@ class AudioDecoder(Protocol):
         """
         ...
 
-    def decode_file(self, path: Path) -> AsyncIterator[bytes]:
+    def decode_file(self, path: Path) -> AsyncGenerator[bytes, None]:
         """Reads a recording of any common container in blocks of a few seconds, so that memory does not grow with it.
 
-        Nothing is read ahead: the next block is decoded when it is asked for.
+        Nothing is read ahead: the next block is decoded when it is asked for. Whoever stops early closes the generator,
+        and with it the file.
 
         Raises (while iterating):
             OSError: The file cannot be opened.

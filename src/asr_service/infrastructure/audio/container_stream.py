@@ -3,23 +3,24 @@
 import asyncio
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import IO, BinaryIO, TypeAlias, cast
 
 from asr_service.domain.ports.audio_decoder import AudioTooLong, NoRoomForAudio
+from asr_service.infrastructure.audio.threaded_blocks import in_threads
 
 _IN_MEMORY_BYTES = 1 << 20
 
-Read: TypeAlias = Callable[[BinaryIO], Iterator[bytes]]
-"""Decodes a recording to canonical audio; blocking."""
+Read: TypeAlias = Callable[[BinaryIO], Generator[bytes, None, None]]
+"""Decodes a recording to blocks of canonical audio; blocking."""
 
 
 class ContainerStreamDecoder:
     """Keeps the bytes of one stream, and decodes them when they are complete.
 
-    Up to 1 MiB is kept in memory, more in a temporary file without a name, which goes away with the stream. The decoded
-    audio is returned in one piece: 32 kB for each second of it, bounded by the limit on the length of recordings.
+    Up to 1 MiB is kept in memory, more in a temporary file without a name, which goes away when decoding
+    ends or is left, at the latest with the stream.
     """
 
     def __init__(self, read: Read, *, max_bytes: int) -> None:
@@ -44,19 +45,22 @@ class ContainerStreamDecoder:
             await asyncio.to_thread(self._write, data)
         return b""
 
-    async def flush(self) -> bytes:
-        """Decodes all of it, in a thread. See ``AudioStreamDecoder.flush`` for the errors."""
-        return await asyncio.to_thread(self._decode) if self._size_bytes else b""
+    async def flush(self) -> AsyncGenerator[bytes, None]:
+        """Decodes it block by block, in threads. See ``AudioStreamDecoder.flush`` for the errors."""
+        if self._size_bytes:
+            async with aclosing(in_threads(self._blocks())) as blocks:
+                async for block in blocks:
+                    yield block
 
     def _write(self, data: bytes) -> None:
         with _disk_errors_named():
             self._spool.write(data)
 
-    def _decode(self) -> bytes:
+    def _blocks(self) -> Generator[bytes, None, None]:
         try:
             with _disk_errors_named():
                 self._spool.seek(0)  # writes what is still buffered
-            return b"".join(self._read(cast(BinaryIO, self._spool)))
+            yield from self._read(cast(BinaryIO, self._spool))
         finally:
             _discard(self._spool)
 

@@ -1,6 +1,7 @@
 """Live decoding of raw PCM."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, AudioFormat
@@ -38,11 +39,13 @@ class PcmStreamDecoder:
             return await asyncio.to_thread(self._take, data)
         return self._take(data)
 
-    async def flush(self) -> bytes:
+    async def flush(self) -> AsyncGenerator[bytes, None]:
         """See ``AudioStreamDecoder.flush``."""
         head, self._head = self._head, None
         rest = self._convert(head) if head else b""
-        return rest + (self._converter.finish() if self._converter else b"")
+        rest += self._converter.finish() if self._converter else b""
+        if rest:
+            yield rest
 
     def _take(self, data: bytes) -> bytes:
         if self._head is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from asr_service.infrastructure.audio.recording_reader import (
     read_recording,
     sound_track,
 )
+from asr_service.infrastructure.audio.threaded_blocks import in_threads
 
 
 class PyAvAudioDecoder:
@@ -26,7 +26,7 @@ class PyAvAudioDecoder:
     Args:
         max_file_seconds: Longest recording, whether it is a file or a container that was streamed.
         max_container_bytes: Largest container that can be streamed.
-        block_seconds: Length of the blocks that ``decode_file`` gives; a file takes memory for one of them.
+        block_seconds: Length of the blocks of files and streamed containers; each takes memory for one of them.
     """
 
     def __init__(self, *, max_file_seconds: float, max_container_bytes: int, block_seconds: float = 5.0) -> None:
@@ -39,24 +39,9 @@ class PyAvAudioDecoder:
             return ContainerStreamDecoder(self._read, max_bytes=self._max_container_bytes)
         return PcmStreamDecoder(audio_format)
 
-    async def decode_file(self, path: Path) -> AsyncGenerator[bytes, None]:
+    def decode_file(self, path: Path) -> AsyncGenerator[bytes, None]:
         """See ``AudioDecoder.decode_file``. Ending the iteration early, or cancelling it, closes the file."""
-        blocks = self._blocks(path)
-        one_at_a_time = threading.Lock()  # a cancelled read goes on in its thread, and must end before the close
-
-        def read() -> bytes | None:
-            with one_at_a_time:
-                return next(blocks, None)
-
-        def close() -> None:
-            with one_at_a_time:
-                blocks.close()
-
-        try:
-            while (block := await asyncio.to_thread(read)) is not None:
-                yield block
-        finally:
-            await asyncio.to_thread(close)
+        return in_threads(self._blocks(path))
 
     async def probe_seconds(self, path: Path) -> float | None:
         """See ``AudioDecoder.probe_seconds``."""

@@ -151,6 +151,12 @@ class VadSettings(Section):
 
     threads: int = Field(default=1, ge=1, le=64, description="CPU threads for the detector.")
     max_batch: int = Field(default=128, ge=1, le=1024, description="Most sessions whose audio is looked at in one go.")
+    max_waiting: int = Field(
+        default=1024,
+        ge=1,
+        le=100_000,
+        description="Sessions whose audio may wait for the detector; with more, the rest are not read from meanwhile.",
+    )
 
 
 class EndpointingSettings(Section):

@@ -1,7 +1,7 @@
 """A live session: what it tells, to whom, and what is left when it is over."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from hypothesis import given
@@ -230,6 +230,55 @@ async def test_an_abort_is_heard_in_the_middle_of_a_large_packet() -> None:
     session = studio.open()
     await _hear_out(session, utterances(100), packet_bytes=1 << 24)
     assert ear.stretches == 3
+    assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.DISCONNECTED
+
+
+class Tape:
+    """A container: gives its blocks at the end.
+
+    Attributes:
+        played: How many blocks were asked for.
+        closed: It was left, or has come to its end.
+    """
+
+    def __init__(self, blocks: list[bytes]) -> None:
+        self._blocks = blocks
+        self.played = 0
+        self.closed = False
+
+    async def feed(self, data: bytes) -> bytes:
+        return b""
+
+    async def flush(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for block in self._blocks:
+                self.played += 1
+                yield block
+        finally:
+            self.closed = True
+
+
+@tidy
+async def test_a_container_is_heard_block_after_block() -> None:
+    tape = Tape([utterances(1)] * 3)
+    played: list[int] = []
+    studio = Studio(detector=WatchedDetector(then=lambda _: played.append(tape.played)))
+    await _hear_out(studio.open(decoder=tape), b"a container")
+    studio.listener.finish()
+    assert len(studio.listener.of_type(UtteranceFinalized)) == 3
+    assert sorted(set(played)) == [1, 2, 3]
+    assert tape.closed
+
+
+@tidy
+async def test_an_abort_leaves_the_rest_of_a_container_undecoded() -> None:
+    ear = WatchedDetector(then=lambda count: session.abort(EndReason.DISCONNECTED) if count == 2 else None)
+    tape = Tape([utterances(1)] * 100)
+    studio = Studio(detector=ear)
+    session = studio.open(decoder=tape)
+    await _hear_out(session, b"a container")
+    assert tape.played == 2
+    assert tape.closed
     assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.DISCONNECTED
 
 

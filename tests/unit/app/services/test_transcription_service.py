@@ -28,6 +28,7 @@ from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.shared.errors import AsrError
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fixtures.live_sessions import Studio, silence, utterances
+from tests.fixtures.tidiness import open_files
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -165,11 +166,14 @@ async def test_a_transcription_that_is_cancelled_stops_everything(tmp_path: Path
     # The recognizer never answers, and the recording is longer than what may wait: reading stands still as well.
     desk = Desk(Studio(limits=SessionLimits(max_waiting_bytes=50_000, max_owed_finals=1)))
     desk.studio.recognizer.hold()
-    working = asyncio.create_task(desk.transcribe(_wav(tmp_path, utterances(10))))
+    recording = _wav(tmp_path, utterances(10))
+    working = asyncio.create_task(desk.transcribe(recording))
     await desk.studio.recognizer.wait_for_requests(1)
+    assert str(recording) in open_files()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
+    assert str(recording) not in open_files()
     assert desk.admission.active == 0
     assert desk.studio.recognizer.withdrawn
     assert desk.studio.publisher.of_type(SessionEnded)[0].reason is EndReason.DISCONNECTED

@@ -62,6 +62,15 @@ class TestOpening:
         assert driver.events == [SessionStarted(session_id="ses_test", at_s=0.0, caller=CALLER, config=CONFIG)]
         assert driver.session.status is SessionStatus.LISTENING
 
+    def test_its_time_is_that_of_opening_until_it_is_told_another(self) -> None:
+        driver = SessionDriver(config=CONFIG)
+        driver.now_s = 12.5
+        driver.open()
+        driver.push_windows((SPEECH, 5))
+        driver.tell_time(13.5)
+        driver.force_endpoint()
+        assert [event.at_s for event in driver.events] == [12.5, 12.5, 13.5]
+
     def test_it_opens_only_once(self) -> None:
         with pytest.raises(IllegalTransition, match="listening"):
             listening().session.open(1.0)
@@ -226,6 +235,25 @@ class TestPartials:
         driver.push_windows((SPEECH, 1))
         (second,) = driver.partials_waiting
         assert second.span == SampleSpan(0, 26 * W)
+
+    def test_the_interval_counts_from_the_last_one_that_was_asked_for(self) -> None:
+        driver = listening()
+        driver.push_windows((SPEECH, 12))
+        driver.say("the")
+        driver.push_windows((SPEECH, 9))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 22 * W)]
+
+    def test_they_tell_which_audio_was_listened_to(self) -> None:
+        driver = speaking()
+        driver.push_windows((SPEECH, 3))
+        driver.push_windows((SPEECH, 2))
+        driver.say("the")
+        driver.push_windows((QUIET, 7))
+        driver.say("the cat")
+        spans = [event.span for event in driver.events_of(PartialRecognized)]
+        assert spans == [SampleSpan(8 * W, 18 * W), SampleSpan(8 * W, 20 * W + TAIL)]
 
     def test_they_count_their_revisions_and_tell_what_is_settled(self) -> None:
         driver = listening()
@@ -454,6 +482,14 @@ class TestTheEndOfInput:
         assert driver.session.status is SessionStatus.CLOSED
         assert driver.ending.reason is EndReason.COMPLETED
         assert driver.ending.received_samples == driver.ending.finalized_samples == 0
+
+    def test_a_session_that_has_been_heard_out_needs_no_more_windows_to_end(self) -> None:
+        driver = listening()
+        driver.push_windows((SPEECH, 5), (QUIET, 10))
+        driver.answer_all()
+        driver.session.end_input()
+        driver.collect()
+        assert driver.session.status is SessionStatus.CLOSED
 
     def test_empty_packets_are_no_audio(self) -> None:
         driver = listening()

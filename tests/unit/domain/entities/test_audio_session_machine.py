@@ -124,5 +124,5 @@ class SessionMachine(RuleBasedStateMachine):
             assert len(self.driver.outcomes) == len(self.driver.events_of(SpeechStarted))
 
 
-SessionMachine.TestCase.settings = settings(stateful_step_count=30)
+SessionMachine.TestCase.settings = settings(stateful_step_count=20)
 TestSessionMachine = SessionMachine.TestCase

@@ -116,6 +116,7 @@ def with_words(*words: Word) -> UtteranceFinalized:
         ((STARTED, SPEECH, SECOND), "follows revision 0"),
         ((STARTED, SPEECH, FIRST, FIRST), "follows revision 1"),
         ((STARTED, SPEECH, replace(FIRST, span=SampleSpan(0, 200))), "begins elsewhere"),
+        ((STARTED, SPEECH, replace(FIRST, span=SampleSpan(100, 100))), "made from nothing"),
         ((STARTED, SPEECH, FIRST, replace(SECOND, span=SampleSpan(100, 199))), "older than what was shown"),
         ((STARTED, SPEECH, FIRST, replace(SECOND, stable="th")), "takes back"),
         ((STARTED, SPEECH, replace(FIRST, stable="", volatile="")), "is empty"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.services.segmenter import (
     CANDIDATE_GAP_MS,
+    HYSTERESIS,
     TAIL_MS,
     WEAK_GAP_MS,
     Segmenter,
@@ -117,6 +118,11 @@ class TestPausesAndEndpoints:
             finished(0, 15 * W + TAIL),
         ]
 
+    def test_a_window_at_the_edge_of_the_hysteresis_is_no_silence(self) -> None:
+        edge = POLICY.threshold - HYSTERESIS
+        assert segmented((SPEECH, 5), (edge, 20)) == [SpeechBegan(0)]
+        assert segmented((SPEECH, 1), (edge, 5), (SPEECH, 2)) == [SpeechBegan(0)]
+
     def test_a_window_at_the_threshold_is_speech_enough_to_go_on(self) -> None:
         assert segmented((SPEECH, 5), (QUIET, 9), (POLICY.threshold, 1), (QUIET, 1))[2:] == [SpeechResumed()]
 
@@ -178,10 +184,18 @@ class TestCuts:
         assert events[1] == finished(0, 44 * W + W // 2, forced=True)
 
     def test_quiet_in_the_first_half_is_not_considered(self) -> None:
-        events = segmented((SPEECH, 10), (0.5, 5), (SPEECH, 60))
-        cut = events[1]
+        began, cut, _ = segmented((QUIET, 100), (SPEECH, 10), (0.5, 5), (SPEECH, 60))
+        assert began == SpeechBegan(98 * W)
         assert isinstance(cut, SpeechFinished)
-        assert cut.span.end > samples_from_ms(1_000)
+        assert len(cut.span) > samples_from_ms(1_000)
+
+    def test_a_quiet_place_is_found_until_the_last_window_but_one(self) -> None:
+        assert segmented((SPEECH, 60), (0.6, 1), (SPEECH, 1))[1] == finished(0, 60 * W + W // 2, forced=True)
+
+    def test_an_utterance_may_be_as_long_as_the_policy_says(self) -> None:
+        policy = EndpointingPolicy(max_utterance_ms=64 * 32)
+        assert segmented((SPEECH, 61), (QUIET, 2), policy=policy) == [SpeechBegan(0)]
+        assert segmented((SPEECH, 61), (QUIET, 3), policy=policy)[1:] == [finished(0, 64 * W, forced=True)]
 
     def test_speech_without_an_end_is_cut_again_and_again(self) -> None:
         events = segmented(*((SPEECH, 40), (0.6, 1)) * 6)

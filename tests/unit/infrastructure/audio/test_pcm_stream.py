@@ -24,7 +24,8 @@ STEREO_48K = AudioFormat(AudioEncoding.PCM_S16LE, 48_000, 2)
 
 async def decoded(audio_format: AudioFormat, *packets: bytes) -> bytes:
     decoder = PcmStreamDecoder(audio_format)
-    return b"".join([await decoder.feed(packet) for packet in packets]) + await decoder.flush()
+    heard = [await decoder.feed(packet) for packet in packets]
+    return b"".join(heard + [block async for block in decoder.flush()])
 
 
 async def test_canonical_audio_is_not_touched() -> None:

@@ -155,9 +155,9 @@ def continued(settled: str, text: str) -> str:
     if text.casefold().startswith(settled.casefold()):
         return settled + text[len(settled) :]
     said, known = units(text), len(units(settled))
-    if known == 0 or len(said) <= known:
+    if len(said) <= known:
         return settled
-    return settled + text[said[known - 1].end :]
+    return settled + (text[said[known - 1].end :] if known else text)
 
 
 def _token_bound(piece: Piece, prompt: Prompt) -> int:

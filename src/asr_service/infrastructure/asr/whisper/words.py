@@ -26,10 +26,11 @@ _PAUSE_STEPS = 10  # more quiet inside a word is a pause between two of them
 # Quiet is what is near the background, or far below the loudest sound of the word; soft consonants lie some 15 to 25 dB below
 # their vowel.
 _NEAR_FLOOR_DB = 6.0
-_NEAR_FLOOR_SHARE = 0.25
+_NEAR_FLOOR_SHARE = 1 / 3
 _QUIET_DB = 30.0
 _AUDIBLE_DB = 15.0
 _FLOOR_PERCENTILE = 5
+_MUTED_DBFS = -90.0  # the least a 16-bit sample can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def words_from_alignment(
 
     The characters of one token share its time equally: the network aligns tokens, which in Chinese and Japanese are
     mostly single characters and at most a few. Where a word begins or ends in at least 100 ms of quiet, or has a pause
-    inside, only its sound counts: the alignment has no token for a pause, and gives it to a neighbour.
+    inside, only its sound counts: the alignment has no token for a pause, and gives it to a neighbour. A word lasts at
+    least a step, the resolution of the network, as long as there is audio left.
 
     Args:
         tokenizer: Of the language of the text.
@@ -86,14 +88,14 @@ def words_from_alignment(
         levels_dbfs: Level of each 20 ms of the audio.
         samples: Length of the audio.
     """
-    floor_dbfs = float(np.percentile(levels_dbfs, _FLOOR_PERCENTILE))
+    floor_dbfs = _floor_dbfs(levels_dbfs)
     words = []
     position = 0
     for cluster in _clusters(_characters(tokenizer, tokens, alignment)):
         spoken = cluster.spoken
         start, end = _without_quiet(levels_dbfs, floor_dbfs, round(spoken[0].start), round(spoken[-1].end))
         first = min(max(position, start * STEP_SAMPLES), samples)
-        position = min(max(first, end * STEP_SAMPLES), samples)
+        position = min(max(first + STEP_SAMPLES, end * STEP_SAMPLES), samples)
         confidence = sum(character.probability for character in spoken) / len(spoken)
         words.append(Word(cluster.text, SampleSpan(first, position), round(min(1.0, confidence), 4)))
     return tuple(words)
@@ -128,6 +130,12 @@ def _clusters(characters: Iterator[_Character]) -> Iterator[_Cluster]:
             cluster.characters.append(character)
     if cluster.spoken:
         yield cluster
+
+
+def _floor_dbfs(levels_dbfs: NDArray[np.float32]) -> float:
+    """The level of the background; what was muted in between is none."""
+    heard = levels_dbfs[levels_dbfs > _MUTED_DBFS]
+    return float(np.percentile(heard, _FLOOR_PERCENTILE)) if heard.size else _MUTED_DBFS
 
 
 def _without_quiet(levels_dbfs: NDArray[np.float32], floor_dbfs: float, start: int, end: int) -> tuple[int, int]:

@@ -100,9 +100,8 @@ class NativeCodec:
                         message=event.message,
                     )
                 ]
-            case SessionEnded(reason=EndReason.DISCONNECTED):
-                return []  # nobody is there, or the client has been told why it is put out
-            case SessionEnded():
+            case SessionEnded() if event.reason is not EndReason.DISCONNECTED:
+                # Else nobody is there, or the client has been told why it is put out.
                 return [self._frame("ended", **_ended(event))]
         return []
 

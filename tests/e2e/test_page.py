@@ -1,0 +1,154 @@
+"""The page in a real browser: somebody speaks, and reads what was said."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from asr_service.domain.value_objects.transcript import join_texts
+from tests.fixtures.browser import Witness, opened_page
+from tests.fixtures.encoding import encoded
+from tests.fixtures.recordings import Clip
+from tests.fixtures.server import RunningServer
+
+TEXT_TIMEOUT_MS = 30_000
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(server: RunningServer) -> Iterator[OpenPage]:
+    """Opens the page; at the end of the test, nothing may have gone wrong in it, and no other host been asked."""
+    witnesses: list[Witness] = []
+    with ExitStack() as browsers:
+
+        def open_page(microphone: Path | None = None, **context: Any) -> Page:
+            page, witness = browsers.enter_context(opened_page(server.http_url, microphone, **context))
+            witnesses.append(witness)
+            return page
+
+        yield open_page
+    for witness in witnesses:
+        assert witness.complaints == []
+        assert witness.hosts == {server.http_url.removeprefix("http://")}
+
+
+def spoken(page: Page) -> list[str]:
+    """The finals that the page shows."""
+    return [line.inner_text() for line in page.locator("#finals li > span").all()]
+
+
+def downloaded(page: Page, button: str) -> tuple[str, str]:
+    """Name and content of the file that a button gives."""
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_speech_into_the_microphone_is_read_while_it_is_spoken(
+    open_page: OpenPage, english_clip: Clip, screenshots: Path
+) -> None:
+    page = open_page(english_clip.path, viewport={"width": 1000, "height": 640})
+    expect(page.get_by_role("heading", name="asr-service")).to_be_visible()
+    expect(page.locator("#empty")).to_be_visible()
+
+    page.get_by_role("button", name="Start speaking").click()
+    expect(page.locator("#partial")).to_be_visible(timeout=TEXT_TIMEOUT_MS)
+    expect(page.locator("#partial")).to_contain_text(re.compile(r"\w{3}"))
+    expect(page.locator("#level")).to_be_visible()
+    page.screenshot(path=screenshots / "speaking.png")
+    expect(page.locator("#finals li")).to_have_count(2, timeout=TEXT_TIMEOUT_MS)
+    page.get_by_role("button", name="Stop").click()
+
+    expect(page.locator("#status")).to_have_text(re.compile(r"^Done: \d+\.\d s of audio\.$"))
+    expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+    assert english_clip.errors_in(" ".join(spoken(page))) <= 0.1, spoken(page)
+    assert page.locator("#partial").is_hidden()
+    page.screenshot(path=screenshots / "spoken.png")
+
+
+def test_a_second_recording_on_the_same_page_continues_the_transcript(
+    open_page: OpenPage, short_english_clip: Clip, mandarin_clip: Clip
+) -> None:
+    page = open_page()
+    for clip, lines in ((short_english_clip, 1), (mandarin_clip, 3)):
+        page.set_input_files("#file", clip.path)
+        expect(page.locator("#finals li")).to_have_count(lines, timeout=TEXT_TIMEOUT_MS)
+        expect(page.locator("#status")).to_contain_text("Done")
+
+    english, *mandarin = spoken(page)
+    assert short_english_clip.errors_in(english) == 0
+    assert mandarin_clip.errors_in("".join(mandarin)) <= 0.1
+    name, text = downloaded(page, "#download-text")
+    assert (name, text) == ("transcript.txt", join_texts([english, *mandarin]) + "\n")
+    page.click("#copy")
+    expect(page.locator("#status")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == text.strip()
+    name, subtitles = downloaded(page, "#download-subtitles")
+    cues = re.findall(r"(\d+)\n(\S+) --> (\S+)\n(.+)\n", subtitles)
+    assert name == "transcript.srt"
+    assert [cue[0] for cue in cues] == ["1", "2", "3"]
+    assert [cue[3] for cue in cues] == [english, *mandarin]
+    times = [time for cue in cues for time in cue[1:3]]
+    assert times == sorted(times)
+    page.click("#clear")
+    expect(page.locator("#empty")).to_be_visible()
+    assert spoken(page) == []
+
+
+def test_a_recording_that_is_dropped_on_the_page_is_read(open_page: OpenPage, mandarin_clip: Clip) -> None:
+    page = open_page()
+    file = page.evaluate_handle(
+        """(bytes) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "interview.webm"));
+            return transfer;
+        }""",
+        list(encoded(mandarin_clip.path, "webm")),
+    )
+    page.dispatch_event("body", "dragover", {"dataTransfer": file})
+    expect(page.locator("#drop")).to_be_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": file})
+
+    expect(page.locator("#status")).to_contain_text("Done", timeout=TEXT_TIMEOUT_MS)
+    assert mandarin_clip.errors_in("".join(spoken(page))) <= 0.1
+    assert page.locator("#drop").is_hidden()
+
+
+def test_the_page_speaks_chinese_to_those_who_do(open_page: OpenPage, mandarin_clip: Clip, screenshots: Path) -> None:
+    page = open_page(mandarin_clip.path, locale="zh-CN", viewport={"width": 360, "height": 740})
+
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    page.select_option("#language", "zh")
+    page.get_by_role("button", name="开始说话").click()
+    expect(page.locator("#finals li")).to_have_count(2, timeout=TEXT_TIMEOUT_MS)
+    page.get_by_role("button", name="停止").click()
+    expect(page.locator("#status")).to_contain_text("完成")
+    page.screenshot(path=screenshots / "chinese-narrow.png")
+
+    assert mandarin_clip.errors_in("".join(spoken(page))) <= 0.1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#status")).to_contain_text("Done")
+    page.reload()
+    expect(page.get_by_role("button", name="Start speaking")).to_be_visible()  # the choice is remembered
+
+
+def test_what_is_no_recording_is_explained_and_the_page_goes_on(
+    open_page: OpenPage, short_english_clip: Clip, tmp_path: Path
+) -> None:
+    page = open_page()
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear server, this is no recording.\n" * 100)
+
+    page.set_input_files("#file", letter)
+    expect(page.locator("#problem")).to_contain_text("recording", timeout=TEXT_TIMEOUT_MS)
+    page.set_input_files("#file", short_english_clip.path)
+    expect(page.locator("#finals li")).to_have_count(1, timeout=TEXT_TIMEOUT_MS)
+
+    assert page.locator("#problem").is_hidden()
+    assert short_english_clip.errors_in(spoken(page)[0]) == 0

@@ -32,7 +32,7 @@ function show() {
   element("level").hidden = microphone === null;
   element("progress").hidden = busy === null || microphone !== null;
   element("interface-language").textContent = otherLanguageName();
-  element("status").textContent = status() || (busy ? "" : text("ready"));
+  element("status").textContent = status() || (busy || problem() ? "" : text("ready"));
   element("problem").textContent = problem();
   element("problem").hidden = !problem();
 }

@@ -8,6 +8,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 pytest_plugins = [
     "tests.fixtures.app",
     "tests.fixtures.browser",
+    "tests.fixtures.command_line",
     "tests.fixtures.postgres",
     "tests.fixtures.recordings",
     "tests.fixtures.server",

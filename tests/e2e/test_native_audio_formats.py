@@ -3,10 +3,10 @@
 import pytest
 
 from asr_service.infrastructure.artifacts.recordings import Recording
-from tests.fixtures.encoding import encoded, raw
 from tests.fixtures.native_client import stream
 from tests.fixtures.recordings import Clip, join_recordings
 from tests.fixtures.server import RunningServer
+from tests.fixtures.transcoding import raw, transcoded
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def test_a_wav_header_inside_pcm_is_no_noise(server: RunningServer, short_
 async def test_a_wav_header_inside_pcm_knows_better_than_the_start_message(
     server: RunningServer, short_english_clip: Clip
 ) -> None:
-    wav_file = encoded(short_english_clip.path, "wav")  # 44.1 kHz, stereo, 24 bit
+    wav_file = transcoded(short_english_clip.path, "wav")  # 44.1 kHz, stereo, 24 bit
 
     dialogue = await stream(server.ws_url, wav_file, audio={"sample_rate": 8_000}, language="en")
 
@@ -60,7 +60,7 @@ async def test_a_wav_header_inside_pcm_knows_better_than_the_start_message(
 
 @pytest.mark.parametrize("extension", ["mp3", "m4a", "ogg", "webm"])
 async def test_a_whole_file_can_be_sent_as_it_is(server: RunningServer, mandarin_clip: Clip, extension: str) -> None:
-    file = encoded(mandarin_clip.path, extension)
+    file = transcoded(mandarin_clip.path, extension)
 
     dialogue = await stream(server.ws_url, file, audio={"encoding": "container"}, language="zh")
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from asr_service.domain.value_objects.transcript import join_texts
 from tests.fixtures.browser import Witness, opened_page
-from tests.fixtures.encoding import encoded
-from tests.fixtures.recordings import Clip
-from tests.fixtures.server import RunningServer
+from tests.fixtures.recordings import Clip, write_wav
+from tests.fixtures.server import RunningServer, eventually
+from tests.fixtures.transcoding import transcoded
 
 TEXT_TIMEOUT_MS = 30_000
 
@@ -108,7 +108,7 @@ def test_a_recording_that_is_dropped_on_the_page_is_read(open_page: OpenPage, ma
             transfer.items.add(new File([new Uint8Array(bytes)], "interview.webm"));
             return transfer;
         }""",
-        list(encoded(mandarin_clip.path, "webm")),
+        list(transcoded(mandarin_clip.path, "webm")),
     )
     page.dispatch_event("body", "dragover", {"dataTransfer": file})
     expect(page.locator("#drop")).to_be_visible()
@@ -152,3 +152,20 @@ def test_what_is_no_recording_is_explained_and_the_page_goes_on(
 
     assert page.locator("#problem").is_hidden()
     assert short_english_clip.errors_in(spoken(page)[0]) == 0
+
+
+def test_a_recording_that_is_taken_back_costs_the_server_nothing_more(
+    open_page: OpenPage, server: RunningServer, english_clip: Clip, tmp_path: Path
+) -> None:
+    lecture = tmp_path / "lecture.wav"
+    write_wav(lecture, english_clip.pcm * 50)  # ten minutes
+    page = open_page()
+
+    page.set_input_files("#file", lecture)
+    expect(page.locator("#finals li").first).to_be_visible(timeout=TEXT_TIMEOUT_MS)
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+    assert 0 < len(spoken(page)) < 100  # what was read is kept
+    assert page.locator("#problem").is_hidden()
+    eventually(lambda: server.metric("asr_sessions_active") == 0, "the session is freed")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.encoding import FORMATS, encoded
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
+from tests.fixtures.transcoding import FORMATS, transcoded
 
 CUE_TIMES = re.compile(r"^(\d\d:\d\d:\d\d[.,]\d{3}) --> (\d\d:\d\d:\d\d[.,]\d{3})$", re.MULTILINE)
 
@@ -29,7 +29,7 @@ def test_a_recording_of_any_common_format_is_transcribed(
     server: RunningServer, short_english_clip: Clip, extension: str, tmp_path: Path
 ) -> None:
     file = tmp_path / f"recording.{extension}"
-    file.write_bytes(encoded(short_english_clip.path, extension))
+    file.write_bytes(transcoded(short_english_clip.path, extension))
 
     answer = json.loads(curl(server, file))
 
@@ -39,7 +39,7 @@ def test_a_recording_of_any_common_format_is_transcribed(
 
 def test_the_file_name_does_not_matter(server: RunningServer, mandarin_clip: Clip, tmp_path: Path) -> None:
     file = tmp_path / "recording"
-    file.write_bytes(encoded(mandarin_clip.path, "ogg"))
+    file.write_bytes(transcoded(mandarin_clip.path, "ogg"))
 
     text = curl(server, file, "response_format=text", "language=zh", "model=whisper-1")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from asr_service.bootstrap import open_decoder
 from asr_service.cli.files import check_recordings
@@ -83,14 +83,7 @@ async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None])
     try:
         async with connect(url, max_size=None) as socket:
             await socket.send(json.dumps({"type": "start", "language": language}))
-            sending = asyncio.create_task(_send(socket, packets))
-            try:
-                await _show(socket)
-            finally:
-                sending.cancel()
-                (failure,) = await asyncio.gather(sending, return_exceptions=True)
-            if isinstance(failure, AsrError):
-                raise failure  # the recording could not be read, so that the server was told no end
+            await _converse(socket, packets)
     except InvalidHandshake as error:
         raise ServerUnreachable(f"{url} refused the connection: {error}.") from error
     except (OSError, WebSocketException) as error:
@@ -99,14 +92,25 @@ async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None])
         ) from error
 
 
-async def _send(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
+async def _converse(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
+    """Sends and shows at the same time, until the server has said its last word, or there is nothing right to send."""
+    sending = asyncio.create_task(_send(socket, packets))
+    showing = asyncio.create_task(_show(socket))
     try:
-        async with aclosing(packets):
-            async for packet in packets:
-                await socket.send(packet)
-    except (AsrError, asyncio.CancelledError):
-        await socket.close()
-        raise
+        await asyncio.wait({sending, showing}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done() and not isinstance(sending.exception(), ConnectionClosed):
+            sending.result()
+        await showing  # it knows why the server has closed the connection
+    finally:
+        sending.cancel()
+        showing.cancel()
+        await asyncio.gather(sending, showing, return_exceptions=True)
+
+
+async def _send(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
+    async with aclosing(packets):
+        async for packet in packets:
+            await socket.send(packet)
     await socket.send('{"type": "end"}')
 
 
@@ -124,7 +128,7 @@ async def _show(socket: ClientConnection) -> None:
                         typer.echo(f"… {message['text']}")
                 case "final" if message["text"]:
                     live.update("", refresh=True)
-                    console.print(Text(message["text"]))
+                    console.print(Text(message["text"]), soft_wrap=True)
                 case "failed":
                     span_s = f"{message['start_ms'] / 1_000:g}–{message['end_ms'] / 1_000:g} s"
                     failures.append(f"No text for {span_s}: {message['message']}")

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 
 from asr_service.cli.serve import PortBusy, _Server, listen
-from tests.unit.cli.command_line import Run
+from tests.fixtures.command_line import Run
 
 COMMANDS = {
     "serve": "Start the service",

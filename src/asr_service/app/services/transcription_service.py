@@ -60,7 +60,7 @@ class TranscriptionService:
 
 async def _feed(session: LiveSession, blocks: AsyncGenerator[bytes, None]) -> None:
     try:
-        if True:
+        async with aclosing(blocks):
             async for block in blocks:
                 await session.push_audio(block)
     except BaseException:

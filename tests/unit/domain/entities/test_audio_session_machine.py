@@ -114,8 +114,8 @@ class SessionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However far the session came, it can be brought to its end."""
         if self.session.status is SessionStatus.LISTENING:
-            self.session.end_input()
-        if self.session.status is SessionStatus.DRAINING:
+            self.driver.end_input()
+        elif self.session.status is SessionStatus.DRAINING:
             self.driver.listen()
         self.driver.answer_all()
         self.driver.collect()

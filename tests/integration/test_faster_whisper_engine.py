@@ -237,6 +237,12 @@ def test_settled_text_that_was_never_said_loses_nothing(engine: FasterWhisperEng
     assert partial.text.endswith("himself.")
 
 
+def test_settled_text_of_any_length_is_kept_once(engine: FasterWhisperEngine, english: Recording) -> None:
+    settled = "he might even have been made amiable himself and " * 20 + "so on"
+    request = _request(pcm_of(english.path), kind=RecognitionKind.PARTIAL, language="en", settled=settled)
+    assert _heard(engine, request)[0].text == settled
+
+
 def test_a_final_is_heard_afresh(engine: FasterWhisperEngine, english: Recording) -> None:
     (final,) = _heard(engine, _request(pcm_of(english.path), language="en", settled="The quick brown fox"))
     assert error_rate(english.reference, final.text, "en") == 0

@@ -144,9 +144,21 @@ def parsed(model: type[Model], value: object, error: type[InvalidRequest] = Inva
         return model.model_validate(value)
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
+        path = tuple(map(str, first["loc"]))
+        field = ".".join(path)
+        complaint = "Input should be an object" if first["type"] == "model_type" else first["msg"]
         raise error(
-            f"{field}: {first['msg']}." if field else f"{first['msg']}.",
+            f"{field}: {complaint}." if field else f"{complaint}.",
             field=field or None,
-            hint=f"Allowed fields: {', '.join(model.model_fields)}." if first["type"] == "extra_forbidden" else None,
+            hint=f"Allowed fields: {_fields_beside(path, model)}." if first["type"] == "extra_forbidden" else None,
         ) from invalid
+
+
+def _fields_beside(path: tuple[str, ...], model: type[BaseModel]) -> str:
+    """The fields of the object, perhaps inside of others, in which the last name of the path was found."""
+    for name in path[:-1]:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        model = inner
+    return ", ".join(model.model_fields)

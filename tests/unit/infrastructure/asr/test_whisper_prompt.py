@@ -4,6 +4,7 @@ import pytest
 
 from asr_service.domain.value_objects.asr_config import RecognitionOptions
 from asr_service.infrastructure.asr.whisper.prompt import (
+    MAX_GIVEN_TOKENS,
     MAX_HOTWORD_TOKENS,
     MAX_PREVIOUS_TOKENS,
     MAX_TEXT_TOKENS,
@@ -63,8 +64,15 @@ def test_text_follows_a_space_where_words_are_written_apart() -> None:
     assert text_tokens(TOKENIZER, " ") == []
 
 
-def test_settled_text_leaves_room_for_more() -> None:
-    assert len(build_prompt(TOKENIZER, None, "long " * 200).given) == MAX_TEXT_TOKENS // 2
+def test_settled_text_that_leaves_no_room_is_not_given() -> None:
+    longest = "a" * (MAX_GIVEN_TOKENS - 1)
+    assert len(build_prompt(TOKENIZER, None, longest).given) == MAX_GIVEN_TOKENS
+    assert build_prompt(TOKENIZER, None, longest + "a").given == ()
+
+
+def test_blank_hotwords_are_none() -> None:
+    assert previous_tokens(TOKENIZER, RecognitionOptions(hotwords=(" ", ""))) == []
+    assert _previous(hotwords=(" ", "Quilter ", "")) == " Quilter"
 
 
 @pytest.mark.parametrize(("seconds", "fastest_speech"), [(1.0, 9), (8.0, 80), (25.0, 220)])

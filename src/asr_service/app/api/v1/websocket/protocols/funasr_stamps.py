@@ -85,10 +85,11 @@ def _units(character: str) -> int:
 
 def _character_stamps(hypothesis: Hypothesis) -> list[Stamp] | None:
     """A stamp for each character of the text; inside a word they are interpolated, between words they have no length."""
-    if not hypothesis.words:
+    words = [word for word in hypothesis.words if word.text]
+    if not words:
         return None
     characters: list[Stamp] = []
-    for word in hypothesis.words:
+    for word in words:
         at = hypothesis.text.find(word.text, len(characters))
         if at < 0:
             return None

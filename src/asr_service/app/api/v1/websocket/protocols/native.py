@@ -33,7 +33,7 @@ from asr_service.domain.events.recognition_events import (
 )
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig, SettingNotAllowed
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, ms_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.session_status import EndReason
@@ -145,7 +145,10 @@ class NativeCodec:
         if self._options is not None:
             raise OutOfTurn("The session has already started.", hint="Use configure to change options.")
         wanted = parsed(SessionConfigDto, message, MalformedMessage)
-        config = wanted.to_domain(self._defaults, self._capabilities)
+        try:
+            config = wanted.to_domain(self._defaults, self._capabilities)
+        except SettingNotAllowed as error:  # each value is allowed, but not all of them together
+            raise MalformedMessage(f"{error.message}.", field=f"endpointing.{error.field}") from error
         self._options = config.options
         return [StartSession(config, wanted.audio.to_domain())]
 
@@ -173,10 +176,8 @@ class NativeCodec:
 
     def _running(self, message_type: str) -> RecognitionOptions:
         if self._options is None or self._ended:
-            raise OutOfTurn(
-                f"{message_type} came {'after end' if self._ended else 'before start'}.",
-                hint='Send {"type": "start"} first.',
-            )
+            where, hint = ("after end", None) if self._ended else ("before start", 'Send {"type": "start"} first.')
+            raise OutOfTurn(f"{message_type} came {where}.", hint=hint)
         return self._options
 
     # --- server messages

@@ -1,0 +1,184 @@
+"""FunASR's configuration frame, in all the ways that clients write it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from asr_service.app.api.v1.websocket.protocols.codec import ChangeOptions, StartSession
+from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
+from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwords, truth
+from asr_service.domain.value_objects.asr_config import (
+    RECORDING_ENDPOINTING,
+    PartialPolicy,
+    RecognitionOptions,
+    SessionConfig,
+)
+from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
+from tests.fixtures.dialogues import CAPABILITIES
+
+DEFAULTS = SessionConfig(options=RecognitionOptions(language="zh", hotwords=("达摩院",)))
+
+
+def _start(message: dict[str, Any], defaults: SessionConfig = DEFAULTS) -> StartSession:
+    """What a session is told that follows such a frame."""
+    codec = FunAsrCodec(CAPABILITIES, defaults)
+    codec.decode(json.dumps(message))
+    start, _ = codec.decode(b"\0\0")
+    assert isinstance(start, StartSession)
+    return start
+
+
+def test_without_a_configuration_the_defaults_hold() -> None:
+    start = _start({})
+    assert start.config == SessionConfig(name="wav-default-id", options=DEFAULTS.options)
+    assert start.audio_format == AudioFormat()
+
+
+@pytest.mark.parametrize(
+    ("wav_format", "encoding"),
+    [
+        ("pcm", AudioEncoding.PCM_S16LE),
+        ("PCM", AudioEncoding.PCM_S16LE),  # html5
+        ("wav", AudioEncoding.PCM_S16LE),  # whether a header comes along is seen by the decoder
+        ("", AudioEncoding.PCM_S16LE),
+        (None, AudioEncoding.PCM_S16LE),
+        ("mp3", AudioEncoding.CONTAINER),
+        ("others", AudioEncoding.CONTAINER),
+        (7, AudioEncoding.CONTAINER),
+    ],
+)
+def test_whatever_is_not_pcm_is_a_container(wav_format: object, encoding: AudioEncoding) -> None:
+    assert _start({"wav_format": wav_format}).audio_format.encoding is encoding
+
+
+@pytest.mark.parametrize("audio_fs", [8_000, 8_000.0, "8000", "8000.0", " 8000 "])
+def test_a_rate_may_be_written_as_a_float_or_a_text(audio_fs: object) -> None:
+    assert _start({"audio_fs": audio_fs}).audio_format.sample_rate_hz == 8_000
+
+
+@pytest.mark.parametrize("audio_fs", [0, -16_000, 7_999, 192_001, "fast", True, [16_000], {}, 1e300])
+def test_a_rate_that_is_none_leaves_the_default(audio_fs: object) -> None:
+    assert _start({"audio_fs": audio_fs, "mode": "online"}).audio_format.sample_rate_hz == 16_000
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "interval_ms"),
+    [
+        ([5, 10, 5], 600),
+        ([8, 8.0, 4], 480),
+        ("5,10,5", 600),
+        ("[5, 10, 5]", 600),
+        (["5", "10"], 600),
+        ([0, 1, 0], 300),  # no more than three times a second
+        ([0, -10, 0], 300),
+        ([0, 10**12, 0], 2_000),
+        ([0, 1e300, 0], 2_000),
+        ([5], 600),
+        ([5, "many", 5], 600),
+        ([5, None, 5], 600),
+        (10, 600),
+        ("", 600),
+        ({}, 600),
+    ],
+)
+def test_the_chunk_size_sets_the_interval_of_partials_or_nothing(chunk_size: object, interval_ms: int) -> None:
+    assert _start({"chunk_size": chunk_size}).config.partials == PartialPolicy(interval_ms=interval_ms)
+
+
+@pytest.mark.parametrize(
+    ("mode", "partials", "recording"),
+    [
+        ("2pass", True, False),
+        ("online", True, False),
+        (" OFFLINE ", False, True),
+        ("office", True, False),
+        (3, True, False),
+    ],
+)
+def test_mode_offline_is_a_recording_without_partials(mode: object, partials: bool, recording: bool) -> None:
+    config = _start({"mode": mode}).config
+    assert config.partials.enabled is partials
+    assert (config.endpointing == RECORDING_ENDPOINTING) is recording
+
+
+def test_partials_that_the_server_switched_off_stay_off() -> None:
+    defaults = SessionConfig(partials=PartialPolicy(enabled=False, interval_ms=700))
+    assert _start({"mode": "2pass"}, defaults).config.partials == PartialPolicy(enabled=False, interval_ms=700)
+
+
+@pytest.mark.parametrize(
+    ("svs_lang", "language"), [("en", "en"), ("zh", "zh"), ("auto", "zh"), ("", "zh"), ("English", "en"), ("yue", "zh")]
+)
+def test_a_language_is_taken_if_the_model_knows_it(svs_lang: str, language: str) -> None:
+    assert _start({"svs_lang": svs_lang}).config.options.language == language
+
+
+def test_a_name_is_cut_where_it_is_too_long() -> None:
+    assert _start({"wav_name": "n" * 1_000}).config.name == "n" * 200
+    assert _start({"wav_name": {"a": 1}}).config.name == "{'a': 1}"
+
+
+@pytest.mark.parametrize(
+    ("hotwords", "words"),
+    [
+        ('{"阿里巴巴": 20, "通义 实验室": 30}', ("通义 实验室", "阿里巴巴")),
+        ('{"a": "20", "b": "30"}', ("b", "a")),  # Java writes weights as texts
+        (r'{"\u963f\u91cc": 20}', ("阿里",)),  # ASCII-escaped JSON
+        ({"a": 1, "b": 2}, ("b", "a")),
+        ('{"a": "heavy", "b": "inf", "c": 1}', ("c", "a", "b")),
+        ('["a", "b"]', ("a", "b")),
+        (["b", " a ", "", 7], ("b", "a", "7")),
+        ("阿里巴巴 通义", ("阿里巴巴", "通义")),
+        ("hello world,good bye", ("hello world", "good bye")),
+        ("a，b；c;d\r\ne\tf", ("a", "b", "c", "d", "e", "f")),
+        ("single", ("single",)),
+        ("123", ("123",)),
+        ('{"broken": ', ('{"broken":',)),
+        ("", ()),
+        ("  ", ()),
+        (12, ()),
+        ("x" * 65 + ",y", ("y",)),
+        ("[" * 100_000, ()),
+        (r'["\ud800"]', (r'["\ud800"]',)),
+    ],
+)
+def test_hotwords_are_read_in_every_form(hotwords: object, words: tuple[str, ...]) -> None:
+    assert parse_hotwords(hotwords) == words
+
+
+def test_hotwords_are_limited_to_the_heaviest() -> None:
+    words = parse_hotwords({f"word{weight}": weight for weight in range(500)})
+    assert len(words) == 200
+    assert words[0] == "word499"
+
+
+def test_empty_hotwords_are_no_hotwords_and_null_is_the_servers() -> None:
+    assert _start({"hotwords": ""}).config.options.hotwords == ()
+    assert _start({"hotwords": None}).config.options.hotwords == ("达摩院",)
+
+
+def test_what_changes_on_the_way_is_told_to_the_session() -> None:
+    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    codec.decode(b"\0\0")
+    (change,) = codec.decode(json.dumps({"hotwords": "魔搭", "svs_lang": "en", "mode": "offline"}))
+    assert change == ChangeOptions(RecognitionOptions(language="en", hotwords=("魔搭",)))
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        (" False ", False),
+        ("1", True),
+        (0, False),
+        (1.0, True),
+        ("yes", None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_booleans_may_be_written_as_texts_and_numbers(value: object, meant: bool | None) -> None:
+    assert truth(value) is meant

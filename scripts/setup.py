@@ -55,6 +55,7 @@ def _has_postgresql_server() -> bool:
 
 RUN_PACKAGES = (SystemPackage("python3-venv", "virtual environments", _has_ensurepip),)
 TEST_PACKAGES = (
+    SystemPackage("curl", "tests of the REST interface", lambda: shutil.which("curl") is not None),
     SystemPackage("chromium", "tests of the page", lambda: shutil.which("chromium") is not None),
     SystemPackage("postgresql", "tests of the stores", _has_postgresql_server),
 )

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 from structlog.testing import capture_logs
 
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded
@@ -286,38 +288,83 @@ async def test_a_defect_is_answered_without_its_details(start_app: StartApp) -> 
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-async def test_nobody_works_for_a_client_that_has_gone(service: RunningApp) -> None:
+class Upload:
+    """An upload message by message; the client may leave at any of them."""
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.sent: list[Message] = []
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._scope = {
+            "type": "http",
+            "method": "POST",
+            "path": ROUTE,
+            "raw_path": ROUTE.encode(),
+            "query_string": b"",
+            "headers": [(b"content-type", content_type.encode())],
+        }
+        self._body = body
+
+    def send_up_to(self, end: int) -> None:
+        more = end < len(self._body)
+        self._messages.put_nowait({"type": "http.request", "body": self._body[:end], "more_body": more})
+
+    def leave(self) -> None:
+        self._messages.put_nowait({"type": "http.disconnect"})
+
+    async def served_by(self, app: ASGIApp) -> None:
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        await app(self._scope, self._messages.get, send)
+
+
+async def _upload(service: RunningApp) -> Upload:
     request = service.client.build_request("POST", ROUTE, files={"file": ("talk.wav", TALK)})
-    body = await request.aread()
-    gone = asyncio.Event()
-    sent: list[Message] = []
+    return Upload(await request.aread(), request.headers["content-type"])
 
-    async def receive() -> Message:
-        if not sent_body:
-            sent_body.append(True)
-            return {"type": "http.request", "body": body}
-        await gone.wait()
-        return {"type": "http.disconnect"}
 
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    sent_body: list[bool] = []
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": ROUTE,
-        "raw_path": ROUTE.encode(),
-        "query_string": b"",
-        "headers": [(name.lower(), value) for name, value in request.headers.raw],
-    }
+async def test_nobody_works_for_a_client_that_has_gone(service: RunningApp) -> None:
+    upload = await _upload(service)
     service.recognizer.hold()
-    serving = asyncio.create_task(service.app(scope, receive, send))
+    serving = asyncio.create_task(upload.served_by(service.app))
+    upload.send_up_to(1 << 30)
     await service.recognizer.wait_for_requests(1)
-    gone.set()
+    upload.leave()
     await serving
     assert len(service.recognizer.withdrawn) == len(service.recognizer.requests)
-    assert sent[0]["status"] == 408
+    assert upload.sent[0]["status"] == 408
+
+
+async def test_a_client_that_leaves_in_mid_upload_is_no_crash(service: RunningApp) -> None:
+    upload = await _upload(service)
+    upload.send_up_to(50)
+    upload.leave()
+    with capture_logs() as lines:
+        await upload.served_by(service.app)
+    assert upload.sent[0]["status"] == 408
+    assert [line["event"] for line in lines if line["log_level"] in ("warning", "error")] == []
+
+
+@pytest.mark.parametrize("seconds", [1, 40])  # kept in memory, or on disk, while it is received
+async def test_a_disk_without_room_is_told(
+    service: RunningApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    answer = await service.transcribe(wav(silence(1_000 * seconds)))
+    assert answer.status_code == 507
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("server_error", "no_room_for_audio")
+    assert str(tmp_path) not in error["message"]
+
+
+async def test_nothing_of_an_upload_stays_on_the_disk(
+    service: RunningApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(tmp_path.iterdir())
+    for recording in (TALK, b"no recording" * 100):
+        await service.transcribe(recording)
+    assert set(tmp_path.iterdir()) == before
 
 
 # --- models

@@ -6,15 +6,17 @@ import tempfile
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect
 
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
 from asr_service.app.api.openai.models import NO_SUCH_MODEL, WHISPER_1, check_model
 from asr_service.app.api.presence import while_connected
+from asr_service.app.api.v1.websocket.pumps import ClientGone
 from asr_service.app.dto.openai import (
     LANGUAGE_NAMES,
     ErrorResponse,
@@ -26,6 +28,7 @@ from asr_service.app.dto.openai import (
 )
 from asr_service.app.dto.session_config import MAX_PROMPT_CHARACTERS, supported_language
 from asr_service.app.services.transcript_formats import to_srt, to_text, to_vtt
+from asr_service.domain.ports.audio_decoder import NoRoomForAudio
 from asr_service.domain.services.captions import caption
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
@@ -96,6 +99,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         413: "The recording is too large or too long",
         500: "A part of the recording got no text",
         503: "No room now; see Retry-After",
+        507: "No disk space to keep the recording until it is transcribed",
     }.items()
 }
 
@@ -108,14 +112,48 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     openapi_extra=_FORM_SCHEMA,
 )
 async def create_transcription(request: Request, services: Services, caller: CurrentCaller) -> Response:
-    async with request.form(max_files=1, max_fields=200) as form:
+    form = await _received(request)
+    try:
         wanted = _read_form(form, services)
-        with tempfile.TemporaryDirectory(prefix="asr-upload-") as folder:
-            recording = Path(folder) / "upload"
-            await asyncio.to_thread(_save, wanted.file, recording)
-            work = services.transcription.transcribe(caller, recording, wanted.config)
+        with await _kept(wanted.file) as recording:
+            work = services.transcription.transcribe(caller, Path(recording.name), wanted.config)
             transcript = await while_connected(request, work)
+    finally:
+        await form.close()
     return _render(transcript, wanted)
+
+
+async def _received(request: Request) -> FormData:
+    """The whole form; large files in it are on disk."""
+    try:
+        return await request.form(max_files=1, max_fields=200)
+    except ClientDisconnect as error:
+        raise ClientGone("The client left before its recording was here.") from error
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+async def _kept(upload: UploadFile) -> IO[bytes]:
+    """The recording as a file that has a path; closing it deletes it."""
+    try:
+        return await asyncio.to_thread(_copied, upload.file)
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _copied(source: IO[bytes]) -> IO[bytes]:
+    target = tempfile.NamedTemporaryFile(prefix="asr-upload-")  # noqa: SIM115 - closed by whoever asked for it
+    try:
+        shutil.copyfileobj(source, target)
+        target.flush()
+    except BaseException:
+        target.close()
+        raise
+    return target
+
+
+def _no_room(error: OSError) -> NoRoomForAudio:
+    return NoRoomForAudio(f"The recording cannot be kept until it is transcribed: {error.strerror}.")
 
 
 def _read_form(form: FormData, services: ApiServices) -> TranscriptionRequest:
@@ -145,9 +183,7 @@ def _read_form(form: FormData, services: ApiServices) -> TranscriptionRequest:
 
 def _text(form: FormData, name: str) -> str:
     value = form.get(name)
-    if isinstance(value, UploadFile):
-        raise InvalidRequest(f"{name} is a file; it has to be text.", field=name)
-    return (value or "").strip()
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _granularities(form: FormData) -> frozenset[Granularity]:
@@ -174,11 +210,6 @@ def _one_of(choices: type[Choice], text: str, field: str) -> Choice:
         raise InvalidRequest(
             f"{text[:40]!r} is no {field}.", field=field, hint=f"Use one of: {', '.join(choices)}."
         ) from None
-
-
-def _save(upload: UploadFile, path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload.file, file)
 
 
 def _render(transcript: Transcript, wanted: TranscriptionRequest) -> Response:

@@ -53,8 +53,13 @@ def _has_postgresql_server() -> bool:
     return shutil.which("initdb") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
+def _has_libatomic() -> bool:
+    return any(Path("/usr/lib").glob("**/libatomic.so.1"))
+
+
 RUN_PACKAGES = (SystemPackage("python3-venv", "virtual environments", _has_ensurepip),)
 TEST_PACKAGES = (
+    SystemPackage("libatomic1", "the driver of the browser", _has_libatomic),
     SystemPackage("curl", "tests of the REST interface", lambda: shutil.which("curl") is not None),
     SystemPackage("chromium", "tests of the page", lambda: shutil.which("chromium") is not None),
     SystemPackage("postgresql", "tests of the stores", _has_postgresql_server),

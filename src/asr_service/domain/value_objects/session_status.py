@@ -19,4 +19,3 @@ class EndReason(StrEnum):
     DISCONNECTED = "disconnected"  # the client went away
     TIMED_OUT = "timed_out"  # the drain deadline passed; what was open then is reported as failed
     FAILED = "failed"  # the server could not go on
-    SHUTDOWN = "shutdown"  # the server stopped

@@ -366,10 +366,10 @@ async def test_an_abort_does_not_wait_for_the_recognizer() -> None:
     running = asyncio.create_task(session.run())
     await _say(session, utterances(2))
     requests = await studio.recognizer.wait_for_requests(2)
-    session.abort(EndReason.SHUTDOWN)
+    session.abort(EndReason.DISCONNECTED)
     await running
     studio.listener.finish()
-    assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.SHUTDOWN
+    assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.DISCONNECTED
     assert sorted(studio.recognizer.withdrawn) == sorted(request.request_id for request in requests)
 
 

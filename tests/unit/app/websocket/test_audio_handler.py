@@ -150,6 +150,31 @@ async def test_an_end_frame_said_twice_on_the_way_out_is_harmless() -> None:
     assert [message["is_final"] for message in socket.messages].count(True) == 1
 
 
+async def test_what_a_client_wants_on_the_way_reaches_its_session() -> None:
+    door = Door()
+    async with door.connection() as socket:
+        socket.say(START)
+        socket.say({"type": "configure", "language": "zh"})
+        _say(socket, sound(500))
+        socket.say({"type": "endpoint"})
+        assert (await socket.hear_until(type="speech_ended"))["forced"]
+        socket.say(END)
+    check_session(socket.messages)
+    assert [request.options.language for request in door.studio.recognizer.requests] == ["zh"]
+
+
+async def test_what_comes_for_a_session_that_has_failed_is_dropped() -> None:
+    door = Door(Studio(detector=TroubledDetector(_raises(VoiceActivityUnavailable("It is closed.")))))
+    async with door.connection() as socket:
+        socket.say(START)
+        socket.say(sound(500))
+        await socket.hear_until(type="error")
+        _say(socket, sound(500))
+        socket.say({"type": "endpoint"})
+        socket.say(END)
+    assert [message["type"] for message in socket.messages] == ["started", "error"]
+
+
 # --- clients that say what is not understood
 
 

@@ -17,7 +17,7 @@ from tests.unit.domain.strategies import CONFIGS, LAST_WINDOW_SAMPLES, PACKETS, 
 
 NO_PARTIALS = PartialPolicy(enabled=False)
 SEEDS = st.integers(0, 2**32)
-ABORT_REASONS = st.sampled_from([EndReason.DISCONNECTED, EndReason.FAILED, EndReason.SHUTDOWN])
+ABORT_REASONS = st.sampled_from([EndReason.DISCONNECTED, EndReason.FAILED])
 
 
 def stream_samples(track: list[float], last_window_samples: int) -> int:

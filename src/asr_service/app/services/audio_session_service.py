@@ -1,7 +1,7 @@
 """Drives live sessions: the one place where a session, its audio, the recognizer and the listeners meet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,7 +10,7 @@ import structlog
 
 from asr_service.app.services.session_inbox import SessionInbox
 from asr_service.domain.entities.audio_session import AudioSession
-from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
@@ -119,6 +119,7 @@ class LiveSession:
         self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
         self._recognitions: dict[str, asyncio.Task[None]] = {}
         self._drain_deadline_s: float | None = None
+        self._damage: AsrError | None = None  # why the rest of the audio cannot be read
 
     @property
     def session_id(self) -> str:
@@ -148,7 +149,8 @@ class LiveSession:
         """Lives the session's life; returns when it is closed, and nothing of it is left running.
 
         Raises:
-            AsrError: The audio could not be decoded, or ``deliver`` failed; the session is closed then too.
+            AsrError: The audio could not be decoded, and what was heard before is answered; or ``deliver`` failed. The
+                session is closed then too.
         """
         with correlated(session_id=self.session_id):
             try:
@@ -156,6 +158,8 @@ class LiveSession:
                 await self._pass_on()
                 while self._session.status is not SessionStatus.CLOSED:
                     await self._take(await self._next_input())
+                if self._damage is not None:
+                    raise self._damage
             except asyncio.CancelledError:
                 self._session.abort(EndReason.DISCONNECTED)  # whoever had it run has no more use for it
                 raise
@@ -175,7 +179,7 @@ class LiveSession:
         self._session.time_passed(self._clock.monotonic_s())
         match item:
             case _Audio(data) if self._session.status is SessionStatus.LISTENING:
-                await self._hear(await self._decoder.feed(data) if self._decoder else data)
+                await self._hear_packet(data)
             case _Options(options):
                 self._session.options_changed(options)
             case _ForcedEndpoint() if self._session.status is SessionStatus.LISTENING:
@@ -194,6 +198,16 @@ class LiveSession:
                 self._session.recognition_failed(request_id, code, message)
             case _Abort(reason):
                 self._session.abort(reason)
+
+    async def _hear_packet(self, data: bytes) -> None:
+        """Hears the client's next bytes. Damage ends the input there: what was heard before it is still answered."""
+        try:
+            pcm = await self._decoder.feed(data) if self._decoder else data
+        except AsrError as damage:
+            self._damage = damage
+            await self._drain()
+        else:
+            await self._hear(pcm)
 
     async def _hear(self, pcm: bytes) -> None:
         """Lets the session hear canonical audio, in slices, so that a long packet does not outrun the recognizer."""
@@ -218,17 +232,29 @@ class LiveSession:
         if self._decoder:
             await self._hear_rest(self._decoder)
         if self._session.status is SessionStatus.LISTENING:
-            if self._limits.drain_deadline_s is not None:
-                self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
-            self._session.end_input(self._drain_deadline_s)
-            await self._listen()
+            await self._drain()
 
     async def _hear_rest(self, decoder: AudioStreamDecoder) -> None:
         async with aclosing(decoder.flush()) as blocks:
-            async for block in blocks:
+            while (block := await self._next_block(blocks)) is not None:
                 await self._hear(block)
                 if self._session.status is not SessionStatus.LISTENING:
                     return  # aborted meanwhile: the rest of a long container need not be decoded
+
+    async def _next_block(self, blocks: AsyncGenerator[bytes, None]) -> bytes | None:
+        try:
+            return await anext(blocks, None)
+        except AsrError as damage:
+            self._damage = damage
+            return None
+
+    async def _drain(self) -> None:
+        """Ends the input; from here on only answers are waited for."""
+        if self._limits.drain_deadline_s is not None:
+            self._drain_deadline_s = self._clock.monotonic_s() + self._limits.drain_deadline_s
+        reason = EndReason.COMPLETED if self._damage is None else EndReason.FAILED
+        self._session.end_input(self._drain_deadline_s, reason)
+        await self._listen()
 
     async def _pass_on(self) -> None:
         """Carries the session's outputs to where they belong."""
@@ -242,7 +268,8 @@ class LiveSession:
             self._publisher.publish(event)
         try:
             for event in events:
-                await self._deliver(event)
+                if self._damage is None or not isinstance(event, SessionEnded):  # the error says that, and why
+                    await self._deliver(event)
         except AsrError:
             self._session.abort(EndReason.DISCONNECTED)  # nobody listens any more
             raise

@@ -57,6 +57,7 @@ class AudioSession:
         self._new_request_id = new_request_id
         self._now_s = 0.0
         self._deadline_s: float | None = None
+        self._end_reason = EndReason.COMPLETED
         self._segmenter = Segmenter(config.endpointing)
         self._pcm = bytearray()  # canonical audio from sample _pcm_start on
         self._pcm_start = 0
@@ -165,11 +166,12 @@ class AudioSession:
                 break
         self._finish_if_heard_out()
 
-    def end_input(self, deadline_s: float | None = None) -> None:
-        """No more audio will come; what is owed by ``deadline_s`` will be reported as failed then."""
+    def end_input(self, deadline_s: float | None = None, reason: EndReason = EndReason.COMPLETED) -> None:
+        """No more audio will come, for the given reason; what is owed by ``deadline_s`` will be reported as failed then."""
         self._expect(SessionStatus.LISTENING)
         self.status = SessionStatus.DRAINING
         self._deadline_s = deadline_s
+        self._end_reason = reason
         self._finish_if_heard_out()
 
     def time_passed(self, now_s: float) -> None:
@@ -332,7 +334,7 @@ class AudioSession:
         for event in self._segmenter.finish(self._received):
             self._apply(event)
         if not self._utterances and self.status is SessionStatus.DRAINING:
-            self._close(EndReason.COMPLETED)
+            self._close(self._end_reason)
 
     def _give_up(self, code: str, message: str, reason: EndReason) -> None:
         for event in self._segmenter.finish(self._heard):

@@ -183,7 +183,8 @@ class EndpointingSettings(Section):
         default=_ENDPOINTING.max_utterance_ms,
         ge=2_000,
         le=28_000,
-        description="An utterance longer than this, in ms, is cut where it is quietest.",
+        description="An utterance longer than this, in ms, is cut where it is quietest; at least twice "
+        "prefix_padding_ms + min_speech_ms.",
     )
     prefix_padding_ms: int = Field(
         default=_ENDPOINTING.prefix_padding_ms,

@@ -258,6 +258,15 @@ class Tape:
             self.closed = True
 
 
+class TornTape(Tape):
+    """A container that is damaged after its blocks."""
+
+    async def flush(self) -> AsyncGenerator[bytes, None]:
+        async for block in super().flush():
+            yield block
+        raise AudioNotDecodable("The tape is torn.")
+
+
 @tidy
 async def test_a_container_is_heard_block_after_block() -> None:
     tape = Tape([utterances(1)] * 3)
@@ -280,6 +289,17 @@ async def test_an_abort_leaves_the_rest_of_a_container_undecoded() -> None:
     assert tape.played == 2
     assert tape.closed
     assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.DISCONNECTED
+
+
+@tidy
+async def test_what_was_heard_before_damage_is_answered_before_the_error() -> None:
+    studio = Studio()
+    session = studio.open(decoder=TornTape([utterances(2)]))
+    with pytest.raises(AudioNotDecodable, match="torn"):
+        await _hear_out(session, b"a container")
+    assert len(studio.listener.of_type(UtteranceFinalized)) == 2
+    assert studio.listener.of_type(SessionEnded) == []  # the error is the end that the client is told
+    assert studio.publisher.of_type(SessionEnded)[0].reason is EndReason.FAILED
 
 
 # --- recognizers that fail

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import structlog
@@ -169,6 +172,55 @@ def test_no_microphone_is_told(run: Run, server: str, monkeypatch: pytest.Monkey
     assert finished.exit_code == 69
     assert "no_microphone" in finished.err
     assert "asr-service[mic]" in finished.err
+
+
+class FakeSoundDevice(ModuleType):
+    """The library, with a microphone into which somebody speaks before pressing Ctrl+C."""
+
+    class PortAudioError(Exception):
+        """As the library calls it."""
+
+    class RawInputStream:
+        """Gives all of its packets at once, from another thread as the library does."""
+
+        speech = utterances(2)
+
+        def __init__(self, *, blocksize: int, callback: Callable[..., None], **_: object) -> None:
+            self._packet_bytes = 2 * blocksize
+            self._callback = callback
+            self._thread = threading.Thread(target=self._speak)
+
+        def _speak(self) -> None:
+            for start in range(0, len(self.speech), self._packet_bytes):
+                self._callback(memoryview(self.speech)[start : start + self._packet_bytes], 0, None, None)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def __enter__(self) -> None:
+            self._thread.start()
+
+        def __exit__(self, *_: object) -> None:
+            self._thread.join()
+
+
+def test_what_is_said_into_the_microphone_is_printed_after_ctrl_c(
+    run: Run, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSoundDevice("sounddevice"))
+    finished = run("stream", "--mic", "--url", server)
+    assert finished.exit_code == 0
+    assert _finals(finished) == ["Go on.", "Go on."]
+
+
+def test_a_microphone_that_cannot_be_opened_is_told(run: Run, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(**_: object) -> None:
+        raise FakeSoundDevice.PortAudioError("Device unavailable")
+
+    library = FakeSoundDevice("sounddevice")
+    monkeypatch.setattr(library, "RawInputStream", busy, raising=False)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    finished = run("stream", "--mic", "--url", server)
+    assert finished.exit_code == 69
+    assert "The microphone cannot be opened: Device unavailable." in finished.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["talk.wav", "--mic"]])

@@ -24,6 +24,7 @@ from asr_service.shared.errors import AsrError, InvalidRequest
 
 _STREAM_PATH = "/api/v1/stream"
 _PACKET_MS = 100
+_WAITING_PACKETS = 100  # of the microphone, 10 s; when so many wait for a slow server, the newest is lost
 _PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
 
 
@@ -159,11 +160,16 @@ async def _microphone() -> AsyncGenerator[bytes, None]:
             hint="pip install 'asr-service[mic]', and the system package libportaudio2.",
         ) from error
     loop = asyncio.get_running_loop()
-    packets: asyncio.Queue[bytes] = asyncio.Queue(maxsize=100)  # 10 s; when it is full, the newest packet is lost
+    packets: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: that was the last one
 
     def keep(packet: bytes) -> None:
-        if not packets.full():
+        if packets.qsize() < _WAITING_PACKETS:
             packets.put_nowait(packet)
+
+    def stop() -> None:
+        """Ctrl+C ends the speech, and not the program: what was said is still sent. A second one ends that too."""
+        loop.remove_signal_handler(signal.SIGINT)
+        packets.put_nowait(None)
 
     def take(data: Any, *_: Any) -> None:
         loop.call_soon_threadsafe(keep, bytes(data))
@@ -174,9 +180,10 @@ async def _microphone() -> AsyncGenerator[bytes, None]:
         )
     except sounddevice.PortAudioError as error:
         raise NoMicrophone(f"The microphone cannot be opened: {error}.") from error
-    stopped = asyncio.Event()
-    loop.add_signal_handler(signal.SIGINT, stopped.set)  # Ctrl+C ends the speech, not the program: the final comes yet
-    with microphone:
-        while not stopped.is_set():
-            yield await packets.get()
-    loop.remove_signal_handler(signal.SIGINT)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        with microphone:
+            while (packet := await packets.get()) is not None:
+                yield packet
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

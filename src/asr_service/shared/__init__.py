@@ -1,1 +1,1 @@
-"""What every layer may use: errors, clock, bounded channel, identifiers, correlation. Standard library only."""
+"""What every layer may use: errors, clock, identifiers, correlation. Standard library only."""

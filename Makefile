@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench lock clean
+.PHONY: help setup setup-check setup-test models run check test accuracy bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -64,6 +64,10 @@ accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=f
 bench: setup-check models ## Measure throughput beside faster-whisper on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'bench: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.benchmark '$(AUDIO)'
+
+docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
+	@$(BIN)/python -m asr_service.infrastructure.config.reference
+	@$(BIN)/python -m scripts.openapi build/openapi.json
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'

@@ -8,19 +8,9 @@ from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRe
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ, SampleSpan
 from asr_service.domain.value_objects.hypothesis import SILENCE, Hypothesis, Timing, Word
 from asr_service.shared.errors import AsrError
+from tests.fakes.engines import CAPABILITIES
 
 Answer: TypeAlias = str | Hypothesis | AsrError
-
-FAKE_CAPABILITIES = RecognizerCapabilities(
-    engine="fake",
-    model="scripted",
-    languages=frozenset({"en", "zh"}),
-    word_times=True,
-    hotwords=False,
-    prompt=True,
-    translation=False,
-    max_seconds=30.0,
-)
 
 
 def span_as_text(request: RecognitionRequest) -> str:
@@ -44,7 +34,7 @@ class FakeRecognizer:
         self,
         answer: Callable[[RecognitionRequest], Answer] = span_as_text,
         *,
-        capabilities: RecognizerCapabilities = FAKE_CAPABILITIES,
+        capabilities: RecognizerCapabilities = CAPABILITIES,
     ) -> None:
         self.requests: list[RecognitionRequest] = []
         self.withdrawn: list[str] = []

@@ -193,7 +193,8 @@ class AudioSession:
             case SpeechBegan(start):
                 self._begin_utterance(start)
             case SpeechPaused(span):
-                self._request_final(self._utterances[-1], self._received_part(span))
+                if self.config.speculative_finals:
+                    self._request_final(self._utterances[-1], self._received_part(span))
             case SpeechResumed():
                 self._withdraw(self._utterances[-1].forget_speculation())
             case SpeechFinished(span, forced):

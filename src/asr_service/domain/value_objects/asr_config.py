@@ -95,10 +95,13 @@ class SessionConfig:
     Attributes:
         name: The client's own label for the stream.
         stored: Whether the session and its finals are kept.
+        speculative_finals: Whether a final is begun in a pause, before it is known that the utterance ends there. The answer
+            comes sooner then, for some work in vain: of two pauses in a long recording one ends nothing.
     """
 
     name: str | None = None
     stored: bool = True
+    speculative_finals: bool = True
     options: RecognitionOptions = field(default_factory=RecognitionOptions)
     endpointing: EndpointingPolicy = field(default_factory=EndpointingPolicy)
     partials: PartialPolicy = field(default_factory=PartialPolicy)

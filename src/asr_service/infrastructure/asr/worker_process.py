@@ -15,6 +15,7 @@ from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequ
 from asr_service.domain.value_objects.asr_config import RecognitionOptions
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, SampleSpan
 from asr_service.infrastructure.asr.engine import Engine, EngineFailure
+from asr_service.infrastructure.asr.kept_memory import keep_freed_memory
 from asr_service.infrastructure.asr.worker_messages import (
     Alive,
     Batch,
@@ -51,6 +52,7 @@ def run_worker(channel: socket.socket, output: socket.socket, factory: bytes) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # NumPy's linear algebra would start a thread per CPU in every worker; what counts is the engine's own threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_freed_memory()
     divert_output(output)
     _die_with_parent()
     parent = _ParentLink(channel)

@@ -1,5 +1,7 @@
 """The session in examples: opening, windows, utterances and their endpoints, options."""
 
+from dataclasses import replace
+
 import pytest
 
 from asr_service.domain.entities.audio_session import AudioSession, IllegalTransition
@@ -136,6 +138,13 @@ class TestAnUtterance:
         driver.answer(request, Hypothesis("hi", (word,), Timing.ALIGNED))
         (final,) = driver.events_of(UtteranceFinalized)
         assert final.hypothesis.words == (Word("hi", SampleSpan(8 * W + 100, 8 * W + 900), confidence=0.5),)
+
+    def test_without_speculation_a_pause_asks_for_nothing_and_the_endpoint_for_the_final(self) -> None:
+        driver = paused(replace(NO_PARTIALS, speculative_finals=False))
+        assert not driver.waiting
+        driver.push_windows((QUIET, 3))
+        (final,) = driver.finals_waiting
+        assert final.span == PAUSED_SPAN
 
     def test_a_final_without_words_is_a_final(self) -> None:
         driver = paused()

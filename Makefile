@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench docs lock clean
+.PHONY: help setup setup-check setup-test models run check test accuracy bench context docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -64,6 +64,10 @@ accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=f
 bench: setup-check models ## Measure throughput beside faster-whisper on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'bench: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.benchmark '$(AUDIO)'
+
+context: setup-check models ## Find the shortest context that a Whisper model may be given, on the recordings in AUDIO=folder
+	@test -n '$(AUDIO)' || { echo 'context: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
+	@$(BIN)/python -m scripts.encoder_context '$(AUDIO)'
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

@@ -26,19 +26,23 @@ _K = TypeVar("_K", bound=Hashable)
 class EncoderContext:
     """How much the encoder is given: the speech, silence after it, and no less than a floor.
 
-    Whisper was trained on 30 s, but its encoder takes less, and its cost grows with the length. Measured over 221
-    recordings, 21 min (Whisper base int8, greedy, CTranslate2 4.8), against padding to 30 s:
+    Whisper was trained on 30 s, but its encoder takes less, and its cost grows with the length. Measured on 117 pieces as
+    live sessions cut them out of 47 recordings (Whisper base int8, greedy, CTranslate2 4.8, no guards), against 30 s:
 
-    ===================== ============ ============ ===== ========
-    context               CER Mandarin WER English  loops CPU time
-    ===================== ============ ============ ===== ========
-    30 s                  17.5 %       10.9 %       0     1
-    max(20 s, speech + 5) 17.9 %       10.5 %       0     0.49
-    max(15 s, speech + 3) 18.2 %       10.5 %       0     0.39
-    max(10 s, speech + 2) 17.9 %       10.9 %       0     0.34
-    max(5 s, speech + 2)  30.1 %       12.0 %       3     0.35
-    speech + 1 s          133 %        43 %         21
-    ===================== ============ ============ ===== ========
+    ===================== ============ =========== ===== ========
+    context               CER Mandarin WER English loops CPU time
+    ===================== ============ =========== ===== ========
+    30 s                  15.5 %       7.5 %       0     1
+    max(15 s, speech + 3) 17.4 %       7.8 %       0     0.34
+    max(12 s, speech + 3) 17.4 %       7.6 %       0     0.23
+    max(10 s, speech + 3) 16.7 %       8.0 %       0     0.20
+    max(10 s, speech + 2) 16.7 %       8.2 %       0     0.20
+    max(8 s, speech + 2)  16.3 %       8.1 %       0     0.18
+    max(5 s, speech + 2)  26.8 %       17.2 %      3     0.16
+    speech + 1 s          34.0 %       45.2 %      8     0.15
+    ===================== ============ =========== ===== ========
+
+    ``make context AUDIO=folder`` repeats this with other models and recordings.
 
     Attributes:
         floor_s: Shortest context.
@@ -48,7 +52,7 @@ class EncoderContext:
     """
 
     floor_s: float = 10.0
-    tail_s: float = 2.0
+    tail_s: float = 3.0
     step_s: float = 2.0
 
     def frames(self, speech_frames: int) -> int:

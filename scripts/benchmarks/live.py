@@ -141,7 +141,7 @@ def _under_load(service: ServiceProcess, load: LoadPlan, plan: LivePlan, scratch
 
 
 @contextmanager
-def _generator(scratch: Path) -> Iterator["subprocess.Popen[str]"]:
+def _generator(scratch: Path) -> Iterator[subprocess.Popen[str]]:
     arguments = ["-m", "scripts.benchmarks.load_generator", str(scratch / "plan.json"), str(scratch / "records.json")]
     with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -152,7 +152,22 @@ def _shared(before: Sequence[str], after: Sequence[str]) -> int:
 
 @dataclass(slots=True)
 class LiveFigures:
-    """Of many sessions; times in seconds."""
+    """Of many sessions; times in seconds.
+
+    Attributes:
+        first_partial_s: From the end of the first word, as the final has it, to the first partial.
+        partial_lag_s: From the moment when a partial's audio had been sent to its arrival. Texts of finals that were begun in
+            a pause come as partials too.
+        partial_gap_s: From one partial of an utterance to the next.
+        endpoint_wait_s: From the true end of speech to ``speech_ended``.
+        final_after_speech_s: From the true end of speech to the final.
+        final_after_endpoint_s: From ``speech_ended`` to the final.
+        ping_s: From a ``ping`` message to its ``pong``; it waits behind the audio of its session.
+        retracted_plain_words: Like ``retracted_words``, but case and punctuation may change.
+        words_changed_by_final: Words of the last partial, settled ones too, that the final does not begin with.
+        utterances: Those spoken within the window; all counts of faults are of whole sessions.
+        split: Of them, those that the service took for several.
+    """
 
     first_partial_s: list[float] = field(default_factory=list)
     partial_lag_s: list[float] = field(default_factory=list)

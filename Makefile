@@ -5,6 +5,9 @@ HOST ?=
 PORT ?=
 AUDIO ?=
 UPGRADE ?=
+PART ?=
+SPEAKERS ?=
+STRICT ?=
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -61,9 +64,10 @@ accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=f
 	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.accuracy '$(AUDIO)'
 
-bench: setup-check models ## Measure throughput beside faster-whisper on the recordings in AUDIO=folder
+bench: setup-check models ## Measure speed, live and beside faster-whisper, on the recordings in AUDIO=folder (10 minutes)
 	@test -n '$(AUDIO)' || { echo 'bench: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
-	@$(BIN)/python -m scripts.benchmark '$(AUDIO)'
+	@$(BIN)/python -m scripts.benchmark '$(AUDIO)' $(if $(PART),--part '$(PART)') \
+		$(if $(SPEAKERS),--speakers '$(SPEAKERS)') $(if $(STRICT),--strict)
 
 context: setup-check models ## Find the shortest context that a Whisper model may be given, on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'context: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }

@@ -69,6 +69,12 @@ def error_percent(clips: list[Clip], texts: dict[str, str]) -> float:
     return round(100 * float(rate(references, [normalize(texts[clip.name], group) for clip in clips])), 2)
 
 
+def word_error_percent(references: list[str], texts: list[str]) -> float:
+    """Word errors of English texts, over all of them together."""
+    said, heard = ([normalize(text, "en") for text in part] for part in (references, texts))
+    return round(100 * float(jiwer.wer(said, heard)), 2)
+
+
 def errors_by_group(clips: list[Clip], texts: dict[str, str]) -> dict[str, float]:
     """The error rate of each language."""
     groups = sorted({clip.group for clip in clips})

@@ -17,9 +17,15 @@ def family(pid: int) -> list[int]:
     return [pid, *(member for child in sorted(own) for member in family(child))]
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process and its living descendants have spent so far, in user and system mode."""
-    return sum(_own_cpu_s(member) for member in family(pid))
+def cpu_s(pid: int, *, descendants: bool = True) -> float:
+    """CPU seconds that a process has spent so far, in user and system mode; with those of its living descendants."""
+    return sum(_own_cpu_s(member) for member in (family(pid) if descendants else [pid]))
+
+
+def machine_cpu_s() -> float:
+    """CPU seconds that were spent on this machine so far, by whomever; those that a hypervisor withheld among them."""
+    user, nice, system, _idle, _waiting, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / _TICKS_PER_S
 
 
 def rss_bytes(pid: int) -> int:

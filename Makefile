@@ -4,6 +4,11 @@ PYTHON ?= python3
 HOST ?=
 PORT ?=
 AUDIO ?=
+PART ?=
+MINUTES ?=
+CUTS ?=
+SESSIONS ?=
+HOURS ?=
 UPGRADE ?=
 
 BIN := .venv/bin
@@ -12,7 +17,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench docs lock clean
+.PHONY: help setup setup-check setup-test models run check test accuracy bench trust docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -64,6 +69,11 @@ accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=f
 bench: setup-check models ## Measure throughput beside faster-whisper on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'bench: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.benchmark '$(AUDIO)'
+
+trust: setup-check models ## Show on AUDIO=folder that no word is lost or invented: PART=silence|cuts|monologue|sessions|long
+	@test -n '$(AUDIO)' -a -n '$(PART)' || { echo 'trust: for example AUDIO=recordings PART=cuts' >&2; exit 2; }
+	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
+		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

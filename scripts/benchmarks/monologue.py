@@ -1,7 +1,7 @@
 """Speech without pauses, which the service has to cut by force, beside the same speech with pauses to cut at."""
 
-import asyncio
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,28 @@ import numpy as np
 
 from scripts.benchmarks.answers import Answer, heard
 from scripts.benchmarks.clips import Clip, normalize, read_manifest
-from scripts.benchmarks.recordings import BYTES_PER_MS, canonical_pcm, silence
+from scripts.benchmarks.recordings import BYTES_PER_MS, canonical_pcm
 from scripts.benchmarks.service_process import ServiceProcess
 
 _MAX_UTTERANCE_MS = (25_000, 5_000)
-_PAUSE_MS = 1_000
 _FRAME_MS = 20
 _KEPT_PAUSE_FRAMES = 5  # 100 ms: the closure of a stop consonant is no pause
 _BELOW_PEAK_DB = 35.0
-_LONGEST_CLIP_S = 15.0
+_SHORTEST_CLIP_S = 60.0
 
 
-async def run_monologue(service: ServiceProcess, folder: Path, scratch: Path, minutes: float) -> dict[str, Any]:
-    """So many minutes of each language, with pauses and without, cut by force at two lengths."""
-    clips = [clip for clip in read_manifest(folder, scratch) if clip.seconds <= _LONGEST_CLIP_S]
+async def run_monologue(
+    service: ServiceProcess, folder: Path, scratch: Path, minutes: float, longest_ms: Sequence[int] = _MAX_UTTERANCE_MS
+) -> dict[str, Any]:
+    """So many minutes of each language, with pauses and without, cut by force at some lengths.
+
+    One person speaks for minutes in each recording, which is repeated.
+    """
+    clips = [clip for clip in read_manifest(folder, scratch) if clip.seconds >= _SHORTEST_CLIP_S]
     results = {}
     for group in ("en", "zh"):
-        spoken = [(clip, without_pauses(canonical_pcm(clip.path))) for clip in clips if clip.group == group]
-        results[group] = await _compared(service, group, _repeated(spoken, minutes))
+        spoken = [(clip, canonical_pcm(clip.path)) for clip in clips if clip.group == group]
+        results[group] = await _compared(service, group, _repeated(spoken, minutes), longest_ms)
     defects = [
         f"{group}, cut {way}: {figures['fault']}"
         for group, ways in results.items()
@@ -37,28 +41,33 @@ async def run_monologue(service: ServiceProcess, folder: Path, scratch: Path, mi
     return {"languages": results, "defects": defects}
 
 
-async def _compared(service: ServiceProcess, group: str, spoken: Sequence[tuple[Clip, bytes]]) -> dict[str, Any]:
+async def _compared(
+    service: ServiceProcess, group: str, spoken: Sequence[tuple[Clip, bytes]], longest_ms: Sequence[int]
+) -> dict[str, Any]:
     """Errors by the way in which the speech is cut into utterances."""
     reference = normalize(" ".join(clip.reference for clip, _ in spoken), group)
-    ways = {"at pauses": (b"".join(pcm + silence(_PAUSE_MS) for _, pcm in spoken), _MAX_UTTERANCE_MS[0])}
-    without = b"".join(pcm for _, pcm in spoken)
-    ways |= {f"by force, {longest_ms} ms": (without, longest_ms) for longest_ms in _MAX_UTTERANCE_MS}
-    answers = await asyncio.gather(*(_answer(service, pcm, group, longest_ms) for pcm, longest_ms in ways.values()))
-    speech_s = round(len(without) / BYTES_PER_MS / 1_000, 1)
-    return {
-        way: {"speech_s": speech_s, **errors(reference, normalize(answer.text, group), group), "fault": answer.fault}
-        for way, answer in zip(ways, answers, strict=True)
-    }
+    without = b"".join(without_pauses(pcm) for _, pcm in spoken)
+    ways = {"at pauses": (b"".join(pcm for _, pcm in spoken), max(longest_ms))}
+    ways |= {f"by force, {limit_ms} ms": (without, limit_ms) for limit_ms in longest_ms}
+    figures = {}
+    for way, (pcm, limit_ms) in ways.items():
+        answer = await _answer(service, pcm, group, limit_ms)
+        figures[way] = errors(reference, normalize(answer.text, group), group)
+        figures[way] |= {
+            "speech_s": round(len(without) / BYTES_PER_MS / 1_000, 1),
+            "fault": answer.fault,
+            "text": answer.text,
+        }
+    return figures
 
 
 def _repeated(spoken: Sequence[tuple[Clip, bytes]], minutes: float) -> list[tuple[Clip, bytes]]:
-    wanted_bytes, chosen, length = minutes * 60_000 * BYTES_PER_MS, [], 0
-    while length < wanted_bytes:
-        for item in spoken:
-            chosen.append(item)
-            length += len(item[1])
-            if length >= wanted_bytes:
-                break
+    """The recordings over and over, until they last so long."""
+    chosen: list[tuple[Clip, bytes]] = []
+    for item in cycle(spoken):
+        if sum(len(pcm) for _, pcm in chosen) >= minutes * 60_000 * BYTES_PER_MS:
+            return chosen
+        chosen.append(item)
     return chosen
 
 

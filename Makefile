@@ -4,6 +4,11 @@ PYTHON ?= python3
 HOST ?=
 PORT ?=
 AUDIO ?=
+PART ?=
+MINUTES ?=
+CUTS ?=
+SESSIONS ?=
+HOURS ?=
 UPGRADE ?=
 PART ?=
 SPEAKERS ?=
@@ -15,7 +20,11 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+<<<<<<< HEAD
 .PHONY: help setup setup-check setup-test models run check test accuracy bench context docs lock clean
+=======
+.PHONY: help setup setup-check setup-test models run check test accuracy bench trust docs lock clean
+>>>>>>> trust
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -72,6 +81,11 @@ bench: setup-check models ## Measure speed, live and beside faster-whisper, on t
 context: setup-check models ## Find the shortest context that a Whisper model may be given, on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'context: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.encoder_context '$(AUDIO)'
+
+trust: setup-check models ## Show on AUDIO=folder that no word is lost or invented: PART=silence|cuts|monologue|sessions|long
+	@test -n '$(AUDIO)' -a -n '$(PART)' || { echo 'trust: for example AUDIO=recordings PART=cuts' >&2; exit 2; }
+	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
+		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

@@ -52,6 +52,11 @@ REFUSED_FRAMES: list[tuple[str | bytes, str, str | None]] = [  # frame, code, fi
     ('{"type": "start", "audio": {"rate": 8000}}', "malformed_message", "audio.rate"),
     ('{"type": "start", "audio": {"sample_rate": "fast"}}', "malformed_message", "audio.sample_rate"),
     ('{"type": "start", "language": "tlh"}', "unsupported_language", "language"),
+    (
+        '{"type": "start", "language": "yue"}',
+        "unsupported_language",
+        "language",
+    ),  # Whisper has it since its third version
     ('{"type": "end"}', "out_of_turn", None),
     ('{"type": "configure", "language": "en"}', "out_of_turn", None),
     (bytes(3_200), "out_of_turn", None),
@@ -131,6 +136,7 @@ REFUSED_UPLOADS: list[tuple[bytes | None, dict[str, str], int, str, str | None]]
         (None, {}, 400, "invalid_request", "file"),
         (b"x", {"response_format": "pdf"}, 400, "invalid_request", "response_format"),
         (b"x", {"language": "tlh"}, 400, "unsupported_language", "language"),
+        (b"x", {"language": "yue"}, 400, "unsupported_language", "language"),
         (b"x", {"model": "whisper-9"}, 404, "model_not_found", None),
     ]
 )

@@ -102,6 +102,18 @@ def test_english_is_detected_and_understood(engine: FasterWhisperEngine, english
     assert 0 < hypothesis.compression_ratio < 2.4
 
 
+def test_a_phrase_that_fills_its_audio_is_heard_whole_wherever_it_is_cut(
+    engine: FasterWhisperEngine, librivox: list[Recording]
+) -> None:
+    (phrase,) = _named(librivox, "goforward")
+    pcm = phrase.path.read_bytes()
+    cuts_ms = ((192, 2_250), (224, 2_375), (256, 2_500), (448, 2_375), (480, 2_250), (512, 2_500))
+    pieces = [pcm[start_ms * 32 : end_ms * 32] for start_ms, end_ms in cuts_ms]
+    hypotheses = _heard(engine, *(_request(piece, language="en", beam_size=1) for piece in pieces))
+    texts = [hypothesis.text for hypothesis in hypotheses]
+    assert [error_rate(phrase.reference, text, "en") for text in texts] == [0] * len(texts), texts
+
+
 def test_mandarin_is_detected_and_understood(engine: FasterWhisperEngine, mandarin: Recording) -> None:
     (hypothesis,) = _heard(engine, _request(_said(mandarin)))
     assert error_rate(mandarin.reference, hypothesis.text, "zh") == 0

@@ -22,6 +22,7 @@ from asr_service.domain.services.segmenter import (
     SpeechPaused,
     SpeechResumed,
 )
+from asr_service.domain.services.sentence_end import ends_sentence
 from asr_service.domain.services.spoken_language import SpokenLanguage, is_doubtful, second_hearing
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SampleSpan, samples_from_ms
@@ -42,7 +43,8 @@ class AudioSession:
 
     Inputs change it, outputs are collected: after every input the owner takes events, requests and withdrawn requests.
     One task owns a session and makes all calls. What comes out, but for partials, does not depend on how the audio was
-    cut into packets, nor on the order in which the recognizer answers.
+    cut into packets, nor on the order in which the recognizer answers; only ``sentence_silence_ms`` makes endpoints
+    depend on when it does.
 
     A final whose language was detected without certainty, and is not that of the finals before it, is recognized a
     second time in that one. What the language is, is told by the finals as they leave, in the order of the utterances.
@@ -232,7 +234,14 @@ class AudioSession:
             utterance.doubtful = None
         if utterance.span is None and isinstance(outcome, Hypothesis) and utterance.final_span is not None:
             self._show(utterance, outcome, utterance.final_span.end)
+            self._end_sentence(outcome.text)
         self._release_finals()
+
+    def _end_sentence(self, text: str) -> None:
+        """If the text of an utterance in a pause is a sentence, lets a shorter silence end it, where that is wanted."""
+        if self.config.endpointing.sentence_silence_ms is not None and ends_sentence(text):
+            for event in self._segmenter.sentence_complete():
+                self._apply(event)
 
     def _show(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
         shown = utterance.show(hypothesis.text, end) if self.config.partials.enabled else None

@@ -27,6 +27,10 @@ class EndpointingPolicy:
         max_utterance_ms: A longer utterance is cut where it is quietest; at least twice the padding and the minimum
             of speech, so that there is room for a cut.
         prefix_padding_ms: Audio kept before the first speech window, so that soft first sounds are not lost.
+        sentence_silence_ms: So much silence, at most ``silence_ms``, ends an utterance whose text so far is a complete
+            sentence; ``None``: punctuation ends nothing. The text is known at the earliest when the final that is begun
+            in the pause is answered, so with this option the place of an endpoint may depend on how fast the recognizer
+            is; without it, it never does.
     """
 
     threshold: float = 0.5
@@ -34,6 +38,7 @@ class EndpointingPolicy:
     min_speech_ms: int = 96
     max_utterance_ms: int = 25_000
     prefix_padding_ms: int = 300
+    sentence_silence_ms: int | None = None
 
     def __post_init__(self) -> None:
         _within("threshold", self.threshold, 0.15, 0.95)
@@ -41,6 +46,14 @@ class EndpointingPolicy:
         _within("min_speech_ms", self.min_speech_ms, 32, 2_000)
         _within("max_utterance_ms", self.max_utterance_ms, 2_000, 28_000)
         _within("prefix_padding_ms", self.prefix_padding_ms, 0, 1_000)
+        if self.sentence_silence_ms is not None:
+            _within("sentence_silence_ms", self.sentence_silence_ms, 100, 10_000)
+            if self.sentence_silence_ms > self.silence_ms:
+                raise SettingNotAllowed(
+                    f"sentence_silence_ms is {self.sentence_silence_ms}; it must not exceed silence_ms,"
+                    f" which is {self.silence_ms}",
+                    field="sentence_silence_ms",
+                )
         shortest = 2 * (self.prefix_padding_ms + self.min_speech_ms)
         if self.max_utterance_ms < shortest:
             raise SettingNotAllowed(

@@ -52,6 +52,7 @@ class RecognizerCapabilities:
         word_times: Whether it aligns words with audio.
         hotwords: Whether hotwords have an effect.
         prompt: Whether a prompt has an effect.
+        spoken_numbers: Whether it can write numbers as they are spoken.
         translation: Whether it can translate speech into English.
         max_seconds: Longest audio of one request.
     """
@@ -62,6 +63,7 @@ class RecognizerCapabilities:
     word_times: bool
     hotwords: bool
     prompt: bool
+    spoken_numbers: bool
     translation: bool
     max_seconds: float
 

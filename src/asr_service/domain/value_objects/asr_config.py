@@ -1,6 +1,7 @@
 """What a client may choose about its session."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from asr_service.domain.value_objects.language import Script
 from asr_service.shared.errors import InvalidRequest
@@ -78,6 +79,13 @@ class PartialPolicy:
         _within("interval_ms", self.interval_ms, 100, 10_000)
 
 
+class Numbers(StrEnum):
+    """How numbers are written."""
+
+    AS_RECOGNIZED = "as_recognized"  # in words or in digits, as the engine pleases
+    SPOKEN = "spoken"  # in words, as they are said
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """What is asked of the recognizer.
@@ -90,6 +98,7 @@ class RecognitionOptions:
         word_times: Whether finals carry words with times (it costs an alignment).
         beam_size: Width of the search for finals; ``None`` leaves it to the engine's setting.
         temperature: Sampling temperature; 0 is deterministic.
+        numbers: How numbers are to be written.
     """
 
     language: str | None = None
@@ -99,6 +108,7 @@ class RecognitionOptions:
     word_times: bool = True
     beam_size: int | None = None
     temperature: float = 0.0
+    numbers: Numbers = Numbers.AS_RECOGNIZED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from asr_service.domain.value_objects.asr_config import Numbers
 from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import (
     FRAMES_PER_SECOND,
@@ -100,11 +101,11 @@ class PieceDecoder:
         """
         prompts = {piece: self._prompt(piece, temperature, continued) for piece in pieces}
 
-        def together(piece: Piece) -> tuple[int, int, int, float]:
-            heat = self._temperature(piece, temperature)
-            return len(_memory(piece)), len(prompts[piece].previous), self._beam(piece), heat
+        def together(piece: Piece) -> tuple[int, int, int, float, bool]:
+            heat, spoken_numbers = self._temperature(piece, temperature), _wants_spoken_numbers(piece)
+            return len(_memory(piece)), len(prompts[piece].previous), self._beam(piece), heat, spoken_numbers
 
-        for (_, _, beam_size, heat), group in _groups(prompts, together):
+        for (_, _, beam_size, heat, spoken_numbers), group in _groups(prompts, together):
             results = self._network.generate(
                 [_memory(piece) for piece in group],
                 [prompts[piece] for piece in group],
@@ -112,6 +113,7 @@ class PieceDecoder:
                 beam_size=beam_size,
                 temperature=heat,
                 samplings=self._samplings,
+                spoken_numbers=spoken_numbers,
             )
             for piece, result in zip(group, results, strict=True):
                 piece.attempts.append(self._read(piece, prompts[piece], result))
@@ -165,6 +167,10 @@ def _token_bound(piece: Piece, prompt: Prompt) -> int:
     if any(attempt.cut_off for attempt in piece.attempts):
         bound *= 2  # perhaps it was no loop, but a language of many tokens
     return min(MAX_TEXT_TOKENS, max(bound, len(prompt.given) + max_text_tokens(0)))
+
+
+def _wants_spoken_numbers(piece: Piece) -> bool:
+    return piece.request.options.numbers is Numbers.SPOKEN
 
 
 def _memory(piece: Piece) -> Memory:

@@ -314,7 +314,10 @@ class AudioSession:
         ):
             utterance.partial_position = heard
             span, settled = SampleSpan(utterance.start, heard), utterance.stabilizer.stable
-            utterance.partial_request = self._ask(self._request(utterance, RecognitionKind.PARTIAL, span, settled))
+            request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)
+            if request.options.language is None:
+                request = replace(request, expected_language=self._spoken.code)
+            utterance.partial_request = self._ask(request)
 
     def _request_final(self, utterance: Utterance, span: SampleSpan) -> None:
         request = self._request(utterance, RecognitionKind.FINAL, span, "")

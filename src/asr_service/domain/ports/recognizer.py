@@ -82,6 +82,8 @@ class RecognitionRequest:
         pcm: The audio itself, canonical, ``2 * len(span)`` bytes.
         options: What the client asked for.
         settled_text: Start of the utterance that is already agreed on; an engine may go on from it.
+        expected_language: Of a partial: the language of the session so far, a hint for a detection that is not sure.
+            Finals have none, since what comes of them may not depend on when it is asked.
     """
 
     request_id: str
@@ -93,6 +95,7 @@ class RecognitionRequest:
     pcm: bytes = field(repr=False)  # audio never reaches a log, not by a traceback either
     options: RecognitionOptions
     settled_text: str = ""
+    expected_language: str | None = None
 
 
 class Recognizer(Protocol):

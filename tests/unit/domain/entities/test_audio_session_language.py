@@ -194,6 +194,29 @@ class TestTheLanguageOfTheSession:
         assert driver.finals_waiting[0].options.language == "zh"
 
 
+class TestPartials:
+    WITH_PARTIALS = replace(CONFIG, partials=PartialPolicy(interval_ms=320))
+
+    def test_they_are_told_the_language_of_the_session_as_a_hint(self) -> None:
+        driver = listening(self.WITH_PARTIALS)
+        driver.push_windows((SPEECH, 12))
+        (first,) = driver.partials_waiting
+        driver.push_windows((QUIET, 15))
+        driver.answer(driver.finals_waiting[0], SURE_MANDARIN)
+        driver.push_windows((SPEECH, 12))
+        (second,) = driver.partials_waiting
+        assert (first.expected_language, second.expected_language) == (None, "zh")
+        assert second.options.language is None
+        driver.push_windows((QUIET, 15))
+        assert driver.finals_waiting[0].expected_language is None
+
+    def test_they_are_told_nothing_when_a_language_is_given(self) -> None:
+        driver = listening(replace(self.WITH_PARTIALS, options=RecognitionOptions(language="en")))
+        converse(driver, Hypothesis("yes", language="en"))
+        driver.push_windows((SPEECH, 12))
+        assert driver.partials_waiting[0].expected_language is None
+
+
 class TestWhatIsOwed:
     """What is owed keeps its audio, and is bounded by the owner of the session."""
 

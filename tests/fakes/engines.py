@@ -26,6 +26,7 @@ CAPABILITIES = RecognizerCapabilities(
     word_times=True,
     hotwords=False,
     prompt=True,
+    spoken_numbers=False,
     translation=False,
     max_seconds=30.0,
 )

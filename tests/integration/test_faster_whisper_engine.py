@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from opencc import OpenCC
 
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
-from asr_service.domain.value_objects.asr_config import RecognitionOptions
+from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing
 from asr_service.domain.value_objects.language import Script
@@ -84,6 +85,7 @@ def test_capabilities_are_those_of_the_model(engine: FasterWhisperEngine) -> Non
     assert capabilities.word_times
     assert capabilities.hotwords
     assert capabilities.prompt
+    assert capabilities.spoken_numbers
     assert not capabilities.translation
     assert 28 <= capabilities.max_seconds < 30
 
@@ -126,6 +128,7 @@ def test_a_batch_hears_what_its_items_alone_do(
     clips = [*_named(recordings, "quick_brown_fox", "nihao_shijie", "konnichiwa_sekai"), *librivox[:3]]
     requests = [_request(_said(clip)) for clip in clips]
     partial = _request(_said(librivox[1]), kind=RecognitionKind.PARTIAL, settled="He was not")
+    requests.append(_request(_said(clips[0]), numbers=Numbers.SPOKEN))
     requests.insert(2, _request(bytes(64_000)))
     requests.insert(4, partial)
     together = _heard(engine, *requests)
@@ -298,6 +301,36 @@ def test_hotwords_and_prompt_steer_the_spelling(engine: FasterWhisperEngine, eng
     assert len({plain.text, hot.text, prompted.text}) > 1
     for hypothesis in (plain, hot, prompted):
         assert error_rate(english.reference, hypothesis.text, "en") == 0
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "counting"), ("zh", "jishu")])
+def test_numbers_are_written_as_they_are_spoken_if_that_is_asked_for(
+    engine: FasterWhisperEngine, recordings: list[Recording], language: str, name: str
+) -> None:
+    (clip,) = _named(recordings, name)
+    as_recognized, spoken = _heard(
+        engine,
+        _request(_said(clip), language=language),
+        _request(_said(clip), language=language, numbers=Numbers.SPOKEN),
+    )
+    assert any(character.isdigit() for character in as_recognized.text)
+    assert not any(character.isdigit() for character in spoken.text)
+    said = re.findall(r"\w+", clip.reference.casefold())
+    assert "".join(re.findall(r"\w+", spoken.text.casefold())) == "".join(said)
+    assert "".join(word.text for word in spoken.words) == spoken.text.replace(" ", "")
+
+
+def test_a_partial_goes_on_from_settled_digits_in_words(
+    engine: FasterWhisperEngine, recordings: list[Recording]
+) -> None:
+    (clip,) = _named(recordings, "counting")
+    (partial,) = _heard(
+        engine,
+        _request(_said(clip), kind=RecognitionKind.PARTIAL, language="en", settled="1, 2, 3,", numbers=Numbers.SPOKEN),
+    )
+    assert partial.text.startswith("1, 2, 3,")
+    assert not any(character.isdigit() for character in partial.text.removeprefix("1, 2, 3,"))
+    assert "ten" in partial.text.casefold()
 
 
 def test_a_request_may_ask_for_its_own_beam_and_temperature(engine: FasterWhisperEngine, english: Recording) -> None:

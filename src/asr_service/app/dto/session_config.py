@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     EndpointingPolicy,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -54,9 +55,26 @@ class EndpointingDto(_Strict):
     min_speech_ms: int | None = Field(default=None, ge=32, le=2_000)
     max_utterance_ms: int | None = Field(default=None, ge=2_000, le=28_000)
     prefix_padding_ms: int | None = Field(default=None, ge=0, le=1_000)
+    sentence_silence_ms: int | None = Field(
+        default=None,
+        ge=100,
+        le=10_000,
+        description="silence that ends a complete sentence; null: punctuation ends nothing",
+    )
 
     def to_domain(self, defaults: EndpointingPolicy) -> EndpointingPolicy:
-        return replace(defaults, **self.model_dump(exclude_none=True))
+        """The policy that results.
+
+        Raises:
+            SettingNotAllowed: Each value is allowed, but not all of them together.
+        """
+        changes = self.model_dump(exclude={"sentence_silence_ms"}, exclude_none=True)
+        shorter = defaults.sentence_silence_ms
+        if "sentence_silence_ms" in self.model_fields_set:
+            shorter = self.sentence_silence_ms
+        elif shorter is not None and shorter >= changes.get("silence_ms", defaults.silence_ms):
+            shorter = None  # the server's setting would shorten nothing
+        return replace(defaults, sentence_silence_ms=shorter, **changes)
 
 
 class PartialsDto(_Strict):
@@ -76,6 +94,7 @@ class OptionsDto(_Strict):
     prompt: str | None = Field(default=None, max_length=MAX_PROMPT_CHARACTERS)
     hotwords: list[Hotword] | None = Field(default=None, max_length=MAX_HOTWORDS)
     script: Script | None = None
+    numbers: Numbers | None = None
     word_times: bool | None = None
 
     def to_options(self, current: RecognitionOptions, capabilities: RecognizerCapabilities) -> RecognitionOptions:
@@ -85,7 +104,7 @@ class OptionsDto(_Strict):
             UnsupportedLanguage: The recognizer does not know the language.
         """
         changes = self.model_dump(
-            include={"prompt", "hotwords", "script", "word_times"}, exclude_unset=True, exclude_none=True
+            include={"prompt", "hotwords", "script", "numbers", "word_times"}, exclude_unset=True, exclude_none=True
         )
         if "hotwords" in changes:
             changes["hotwords"] = tuple(changes["hotwords"])

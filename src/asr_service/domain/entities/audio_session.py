@@ -22,6 +22,8 @@ from asr_service.domain.services.segmenter import (
     SpeechPaused,
     SpeechResumed,
 )
+from asr_service.domain.services.sentence_end import ends_sentence
+from asr_service.domain.services.spoken_language import SpokenLanguage, is_doubtful, second_hearing
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SampleSpan, samples_from_ms
 from asr_service.domain.value_objects.caller import Caller
@@ -41,7 +43,11 @@ class AudioSession:
 
     Inputs change it, outputs are collected: after every input the owner takes events, requests and withdrawn requests.
     One task owns a session and makes all calls. What comes out, but for partials, does not depend on how the audio was
-    cut into packets, nor on the order in which the recognizer answers.
+    cut into packets, nor on the order in which the recognizer answers; only ``sentence_silence_ms`` makes endpoints
+    depend on when it does.
+
+    A final whose language was detected without certainty, and is not that of the finals before it, is recognized a
+    second time in that one. What the language is, is told by the finals as they leave, in the order of the utterances.
 
     ``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled | deadline-> CLOSED``; ``abort`` closes from
     anywhere.
@@ -65,6 +71,7 @@ class AudioSession:
         self._given = 0  # samples handed out for voice activity, padding of the last window included
         self._utterances: list[Utterance] = []  # those whose final has not left, in order; the last may be open
         self._utterance_count = 0
+        self._spoken = SpokenLanguage()  # by the finals that have left
         self._events: list[SessionEvent] = []
         self._requests: list[RecognitionRequest] = []
         self._withdrawn: list[str] = []
@@ -103,8 +110,8 @@ class AudioSession:
 
     @property
     def owed_finals(self) -> int:
-        """Utterances that ended and have no outcome yet; the owner stops reading audio when they are too many."""
-        return sum(1 for utterance in self._utterances if utterance.span is not None and utterance.outcome is None)
+        """Utterances that ended and may still have to be heard; the owner stops reading audio when they are too many."""
+        return sum(utterance.owed for utterance in self._utterances)
 
     # --- inputs
 
@@ -149,7 +156,8 @@ class AudioSession:
                 utterance.partial_request = None
                 self._show(utterance, hypothesis, utterance.partial_position)
             elif utterance.final_request == request_id:
-                self._settle(utterance, hypothesis.shifted(utterance.start))
+                heard, first = hypothesis.shifted(utterance.start), utterance.outcome
+                self._settle(utterance, second_hearing(first, heard) if isinstance(first, Hypothesis) else heard)
                 break
         self._finish_if_heard_out()
 
@@ -161,8 +169,8 @@ class AudioSession:
             elif utterance.final_request == request_id:
                 if utterance.span is None:
                     utterance.forget_speculation()  # the real final will be asked for at the endpoint
-                else:
-                    self._settle(utterance, Failure(code, message))
+                else:  # if it was the second time that this one was heard, the first counts
+                    self._settle(utterance, utterance.outcome or Failure(code, message))
                 break
         self._finish_if_heard_out()
 
@@ -223,9 +231,18 @@ class AudioSession:
     def _settle(self, utterance: Utterance, outcome: Hypothesis | Failure) -> None:
         utterance.final_request = None
         utterance.outcome = outcome
+        if not isinstance(outcome, Hypothesis) or not is_doubtful(outcome):
+            utterance.doubtful = None
         if utterance.span is None and isinstance(outcome, Hypothesis) and utterance.final_span is not None:
             self._show(utterance, outcome, utterance.final_span.end)
+            self._end_sentence(outcome.text)
         self._release_finals()
+
+    def _end_sentence(self, text: str) -> None:
+        """If the text of an utterance in a pause is a sentence, lets a shorter silence end it, where that is wanted."""
+        if self.config.endpointing.sentence_silence_ms is not None and ends_sentence(text):
+            for event in self._segmenter.sentence_complete():
+                self._apply(event)
 
     def _show(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
         shown = utterance.show(hypothesis.text, end) if self.config.partials.enabled else None
@@ -246,7 +263,23 @@ class AudioSession:
     def _release_finals(self) -> None:
         """Lets out the outcomes at the head of the line: in the order of the utterances, not of the answers."""
         while self._utterances and self._utterances[0].settled:
-            self._emit(self._outcome_event(self._utterances.pop(0)))
+            utterance = self._utterances[0]
+            if self._hear_again(utterance):
+                return
+            self._utterances.pop(0)
+            event = self._outcome_event(utterance)
+            if isinstance(event, UtteranceFinalized):
+                self._spoken = self._spoken.after(event.hypothesis, len(event.span))
+            self._emit(event)
+
+    def _hear_again(self, utterance: Utterance) -> bool:
+        """Asks for the final once more, in the language of the session, if its own is to be doubted."""
+        asked, utterance.doubtful = utterance.doubtful, None
+        if asked is None or not isinstance(utterance.outcome, Hypothesis) or not self._spoken.doubts(utterance.outcome):
+            return False
+        options = replace(asked.options, language=self._spoken.code)
+        utterance.final_request = self._ask(replace(asked, request_id=self._new_request_id(), options=options))
+        return True
 
     def _outcome_event(self, utterance: Utterance) -> SessionEvent:
         assert utterance.span is not None
@@ -281,17 +314,24 @@ class AudioSession:
             policy.interval_ms
         ):
             utterance.partial_position = heard
-            utterance.partial_request = self._request(
-                utterance, RecognitionKind.PARTIAL, SampleSpan(utterance.start, heard), utterance.stabilizer.stable
-            )
+            span, settled = SampleSpan(utterance.start, heard), utterance.stabilizer.stable
+            request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)
+            if request.options.language is None:
+                request = replace(request, expected_language=self._spoken.code)
+            utterance.partial_request = self._ask(request)
 
     def _request_final(self, utterance: Utterance, span: SampleSpan) -> None:
+        request = self._request(utterance, RecognitionKind.FINAL, span, "")
         utterance.final_span = span
-        utterance.final_request = self._request(utterance, RecognitionKind.FINAL, span, "")
+        utterance.final_request = self._ask(request)
+        utterance.doubtful = request if request.options.language is None else None
+        utterance.outcome = None
 
-    def _request(self, utterance: Utterance, kind: RecognitionKind, span: SampleSpan, settled_text: str) -> str:
+    def _request(
+        self, utterance: Utterance, kind: RecognitionKind, span: SampleSpan, settled_text: str
+    ) -> RecognitionRequest:
         first = (span.start - self._pcm_start) * BYTES_PER_SAMPLE
-        request = RecognitionRequest(
+        return RecognitionRequest(
             request_id=self._new_request_id(),
             session_id=self.session_id,
             tenant=self.caller.tenant,
@@ -302,6 +342,8 @@ class AudioSession:
             options=self.config.options,
             settled_text=settled_text,
         )
+
+    def _ask(self, request: RecognitionRequest) -> str:
         self._requests.append(request)
         return request.request_id
 
@@ -342,8 +384,8 @@ class AudioSession:
             self._apply(event)
         self._withdraw_all()
         for utterance in self._utterances:
-            if utterance.outcome is None:
-                utterance.outcome = Failure(code, message)
+            utterance.final_request = utterance.doubtful = None  # of what was to be heard again, the first counts
+            utterance.outcome = utterance.outcome or Failure(code, message)
         self._release_finals()
         self._close(reason)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from asr_service.domain.ports.recognizer import RecognitionRequest
 from asr_service.domain.services.stabilizer import Agreement, Stabilizer
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis
@@ -29,6 +30,8 @@ class Utterance:
         partial_request: The partial that is being recognized, if any.
         final_request: The final that is being recognized, if any; before the endpoint it is speculative.
         final_span: What the final was, or is being, made from.
+        doubtful: The request for the final, with its audio, as long as it may have to be heard again in the language of
+            the session: that is decided when it is the utterance's turn.
         outcome: The recognized text, or why there is none; speculative before the endpoint.
     """
 
@@ -41,6 +44,7 @@ class Utterance:
     partial_request: str | None = None
     final_request: str | None = None
     final_span: SampleSpan | None = None
+    doubtful: RecognitionRequest | None = None
     outcome: Hypothesis | Failure | None = None
     revision: int = 0
     stabilizer: Stabilizer = field(default_factory=Stabilizer)
@@ -48,8 +52,13 @@ class Utterance:
 
     @property
     def settled(self) -> bool:
-        """Whether the endpoint is found and the outcome is known, so that it can leave."""
-        return self.span is not None and self.outcome is not None
+        """Whether the endpoint is found, the outcome is known and no other is waited for, so that it can leave."""
+        return self.span is not None and self.outcome is not None and self.final_request is None
+
+    @property
+    def owed(self) -> bool:
+        """Whether it ended, and may still have to be heard, so that its audio is held."""
+        return self.span is not None and (not self.settled or self.doubtful is not None)
 
     def show(self, text: str, end: int) -> Agreement | None:
         """Takes a hypothesis for the text up to ``end``; returns what to show, ``None`` if that is nothing new.
@@ -69,5 +78,5 @@ class Utterance:
     def forget_speculation(self) -> str | None:
         """Drops a final that was begun in a pause that ended nothing; returns its request if that is on its way."""
         request, self.final_request = self.final_request, None
-        self.final_span = self.outcome = None
+        self.final_span = self.doubtful = self.outcome = None
         return request

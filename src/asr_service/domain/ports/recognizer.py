@@ -52,6 +52,7 @@ class RecognizerCapabilities:
         word_times: Whether it aligns words with audio.
         hotwords: Whether hotwords have an effect.
         prompt: Whether a prompt has an effect.
+        spoken_numbers: Whether it can write numbers as they are spoken.
         translation: Whether it can translate speech into English.
         max_seconds: Longest audio of one request.
     """
@@ -62,6 +63,7 @@ class RecognizerCapabilities:
     word_times: bool
     hotwords: bool
     prompt: bool
+    spoken_numbers: bool
     translation: bool
     max_seconds: float
 
@@ -80,6 +82,8 @@ class RecognitionRequest:
         pcm: The audio itself, canonical, ``2 * len(span)`` bytes.
         options: What the client asked for.
         settled_text: Start of the utterance that is already agreed on; an engine may go on from it.
+        expected_language: Of a partial: the language of the session so far, a hint for a detection that is not sure.
+            Finals have none, since what comes of them may not depend on when it is asked.
     """
 
     request_id: str
@@ -91,6 +95,7 @@ class RecognitionRequest:
     pcm: bytes = field(repr=False)  # audio never reaches a log, not by a traceback either
     options: RecognitionOptions
     settled_text: str = ""
+    expected_language: str | None = None
 
 
 class Recognizer(Protocol):

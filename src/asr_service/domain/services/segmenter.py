@@ -57,6 +57,7 @@ class Segmenter:
         self.policy = policy
         self._silence_below = max(policy.threshold - HYSTERESIS, LOWEST_SILENCE)
         self._silence_samples = samples_from_ms(policy.silence_ms)
+        self._sentence_silence_samples = samples_from_ms(policy.sentence_silence_ms or policy.silence_ms)
         self._max_samples = samples_from_ms(policy.max_utterance_ms)
         self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
         self._position = 0  # end of the last window
@@ -67,6 +68,7 @@ class Segmenter:
         self._start: int | None = None  # start of the open utterance
         self._silence_start: int | None = None
         self._paused = False
+        self._sentence_complete = False  # in this pause
         self._probabilities: list[float] = (
             []
         )  # of the windows since the utterance was opened, the last one ending at _position
@@ -105,6 +107,16 @@ class Segmenter:
         self._probabilities.append(probability)
         return self._listen_for_silence(self._start, window_start, probability)
 
+    def sentence_complete(self) -> list[SegmenterEvent]:
+        """Takes the news that the text up to the reported pause is a complete sentence: less silence ends the utterance.
+
+        Valid until speech resumes, and nothing without a pause. The utterance may end here and now.
+        """
+        if self._start is None or self._silence_start is None or not self._paused:
+            return []
+        self._sentence_complete = True
+        return self._judge_silence(self._start, self._silence_start)
+
     def force_endpoint(self) -> list[SegmenterEvent]:
         """Closes the open utterance here and now, if there is one."""
         return [] if self._start is None else [self._close(self._end_before(self._position), forced=True)]
@@ -139,7 +151,7 @@ class Segmenter:
         if probability >= self.policy.threshold:
             self._silence_start = None
             if self._paused:
-                self._paused = False
+                self._paused = self._sentence_complete = False
                 events.append(SpeechResumed())
         elif self._silence_start is None and probability < self._silence_below:
             self._silence_start = window_start
@@ -151,7 +163,8 @@ class Segmenter:
 
     def _judge_silence(self, start: int, silence_start: int) -> list[SegmenterEvent]:
         silence = self._position - silence_start
-        if silence >= self._silence_samples:
+        enough = self._sentence_silence_samples if self._sentence_complete else self._silence_samples
+        if silence >= enough:
             return [self._close(silence_start + self._tail_samples, forced=False)]
         if silence >= self._tail_samples and not self._paused:
             self._paused = True
@@ -191,5 +204,5 @@ class Segmenter:
         finished = SpeechFinished(SampleSpan(self._start, end), forced)
         self._floor = end
         self._start = self._silence_start = None
-        self._paused = False
+        self._paused = self._sentence_complete = False
         return finished

@@ -1,6 +1,7 @@
 """What a client may choose about its session."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from asr_service.domain.value_objects.language import Script
 from asr_service.shared.errors import InvalidRequest
@@ -27,6 +28,10 @@ class EndpointingPolicy:
         max_utterance_ms: A longer utterance is cut where it is quietest; at least twice the padding and the minimum
             of speech, so that there is room for a cut.
         prefix_padding_ms: Audio kept before the first speech window, so that soft first sounds are not lost.
+        sentence_silence_ms: So much silence, at most ``silence_ms``, ends an utterance whose text so far is a complete
+            sentence; ``None``: punctuation ends nothing. The text is known at the earliest when the final that is begun
+            in the pause is answered, so with this option the place of an endpoint may depend on how fast the recognizer
+            is; without it, it never does.
     """
 
     threshold: float = 0.5
@@ -34,6 +39,7 @@ class EndpointingPolicy:
     min_speech_ms: int = 96
     max_utterance_ms: int = 25_000
     prefix_padding_ms: int = 300
+    sentence_silence_ms: int | None = None
 
     def __post_init__(self) -> None:
         _within("threshold", self.threshold, 0.15, 0.95)
@@ -41,6 +47,14 @@ class EndpointingPolicy:
         _within("min_speech_ms", self.min_speech_ms, 32, 2_000)
         _within("max_utterance_ms", self.max_utterance_ms, 2_000, 28_000)
         _within("prefix_padding_ms", self.prefix_padding_ms, 0, 1_000)
+        if self.sentence_silence_ms is not None:
+            _within("sentence_silence_ms", self.sentence_silence_ms, 100, 10_000)
+            if self.sentence_silence_ms > self.silence_ms:
+                raise SettingNotAllowed(
+                    f"sentence_silence_ms is {self.sentence_silence_ms}; it must not exceed silence_ms,"
+                    f" which is {self.silence_ms}",
+                    field="sentence_silence_ms",
+                )
         shortest = 2 * (self.prefix_padding_ms + self.min_speech_ms)
         if self.max_utterance_ms < shortest:
             raise SettingNotAllowed(
@@ -65,6 +79,13 @@ class PartialPolicy:
         _within("interval_ms", self.interval_ms, 100, 10_000)
 
 
+class Numbers(StrEnum):
+    """How numbers are written."""
+
+    AS_RECOGNIZED = "as_recognized"  # in words or in digits, as the engine pleases
+    SPOKEN = "spoken"  # in words, as they are said
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """What is asked of the recognizer.
@@ -77,6 +98,7 @@ class RecognitionOptions:
         word_times: Whether finals carry words with times (it costs an alignment).
         beam_size: Width of the search for finals; ``None`` leaves it to the engine's setting.
         temperature: Sampling temperature; 0 is deterministic.
+        numbers: How numbers are to be written.
     """
 
     language: str | None = None
@@ -86,6 +108,7 @@ class RecognitionOptions:
     word_times: bool = True
     beam_size: int | None = None
     temperature: float = 0.0
+    numbers: Numbers = Numbers.AS_RECOGNIZED
 
 
 @dataclass(frozen=True, slots=True)

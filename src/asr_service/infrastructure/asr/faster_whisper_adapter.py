@@ -80,6 +80,7 @@ class FasterWhisperEngine:
             word_times=network.aligns,
             hotwords=True,
             prompt=True,
+            spoken_numbers=True,
             translation=False,
             max_seconds=MAX_SECONDS,
         )

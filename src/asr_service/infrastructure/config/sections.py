@@ -189,6 +189,13 @@ class EndpointingSettings(Section):
         le=1_000,
         description="Milliseconds of audio kept before the first speech.",
     )
+    sentence_silence_ms: int | None = Field(
+        default=_ENDPOINTING.sentence_silence_ms,
+        ge=100,
+        le=10_000,
+        description="Milliseconds of silence that end a complete sentence, at most silence_ms; endpoints then depend on "
+        "how fast the recognizer answers. Without it, punctuation ends nothing.",
+    )
 
     def policy(self) -> EndpointingPolicy:
         """The same, as the domain knows it."""

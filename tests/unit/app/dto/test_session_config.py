@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from asr_service.app.dto.session_config import AudioFormatDto, OptionsDto, SessionConfigDto, parsed, supported_language
+from asr_service.app.dto.session_config import (
+    AudioFormatDto,
+    EndpointingDto,
+    OptionsDto,
+    SessionConfigDto,
+    parsed,
+    supported_language,
+)
 from asr_service.domain.value_objects.asr_config import (
     EndpointingPolicy,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -40,16 +48,39 @@ def test_wishes_are_fulfilled() -> None:
         prompt="p",
         hotwords=[" a ", "b"],
         script="traditional",
+        numbers="spoken",
         word_times=False,
-        endpointing={"threshold": 0.6},
+        endpointing={"threshold": 0.6, "sentence_silence_ms": 300},
         partials={"enabled": False},
     )
     assert config == SessionConfig(
         name="demo",
         stored=False,
-        options=RecognitionOptions("en", "p", ("a", "b"), Script.TRADITIONAL, word_times=False),
-        endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700),
+        options=RecognitionOptions("en", "p", ("a", "b"), Script.TRADITIONAL, word_times=False, numbers=Numbers.SPOKEN),
+        endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700, sentence_silence_ms=300),
         partials=PartialPolicy(enabled=False, interval_ms=900),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wishes", "sentence_silence_ms"),
+    [
+        ({}, 400),
+        ({"silence_ms": 401}, 400),
+        ({"silence_ms": 400}, None),  # the server's would shorten nothing
+        ({"silence_ms": 300}, None),
+        ({"sentence_silence_ms": 200}, 200),
+        ({"sentence_silence_ms": None}, None),
+        ({"silence_ms": 300, "sentence_silence_ms": 200}, 200),
+    ],
+)
+def test_the_silence_after_a_sentence_can_be_chosen_and_switched_off(
+    wishes: dict[str, int | None], sentence_silence_ms: int | None
+) -> None:
+    defaults = EndpointingPolicy(silence_ms=700, sentence_silence_ms=400)
+    policy = parsed(EndpointingDto, wishes).to_domain(defaults)
+    assert policy == EndpointingPolicy(
+        silence_ms=wishes.get("silence_ms") or 700, sentence_silence_ms=sentence_silence_ms
     )
 
 
@@ -98,7 +129,7 @@ def test_a_wish_that_cannot_be_is_named(wishes: dict[str, Any], field: str, part
 @pytest.mark.parametrize(
     ("wishes", "hint"),
     [
-        ({"partial": {}}, "Allowed fields: language, prompt, hotwords, script, word_times, name, store, audio, "),
+        ({"partial": {}}, "Allowed fields: language, prompt, hotwords, script, numbers, word_times, name, store, "),
         ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms."),
     ],
 )

@@ -42,7 +42,19 @@ _KEYS = (
     "svs_lang",
     "is_speaking",
 )
-_KEYS += ("is_finished", "is_end", "language", "prompt", "audio", "endpointing", "partials", "name", "sample_rate")
+_KEYS += (
+    "is_finished",
+    "is_end",
+    "itn",
+    "numbers",
+    "language",
+    "prompt",
+    "audio",
+    "endpointing",
+    "partials",
+    "name",
+    "sample_rate",
+)
 _WORDS = (
     "start",
     "configure",

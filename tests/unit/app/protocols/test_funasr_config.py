@@ -10,6 +10,7 @@ from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwords, truth
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -182,3 +183,30 @@ def test_what_changes_on_the_way_is_told_to_the_session() -> None:
 )
 def test_booleans_may_be_written_as_texts_and_numbers(value: object, meant: bool | None) -> None:
     assert truth(value) is meant
+
+
+@pytest.mark.parametrize(
+    ("itn", "numbers"),
+    [
+        (False, Numbers.SPOKEN),
+        ("false", Numbers.SPOKEN),
+        (0, Numbers.SPOKEN),
+        (True, Numbers.AS_RECOGNIZED),
+        ("1", Numbers.AS_RECOGNIZED),
+        (None, Numbers.SPOKEN),
+        ("perhaps", Numbers.SPOKEN),
+        ([], Numbers.SPOKEN),
+    ],
+)
+def test_numbers_stay_as_they_are_spoken_without_inverse_text_normalization(itn: object, numbers: Numbers) -> None:
+    server = SessionConfig(options=RecognitionOptions(numbers=Numbers.SPOKEN))
+    assert _start({"itn": itn}, server).config.options.numbers is numbers
+
+
+def test_the_end_of_inverse_text_normalization_in_mid_exchange_counts_from_there() -> None:
+    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    codec.decode(json.dumps({"itn": True}))
+    codec.decode(b"\0\0")
+    (changed,) = codec.decode(json.dumps({"itn": False}))
+    assert isinstance(changed, ChangeOptions)
+    assert changed.options.numbers is Numbers.SPOKEN

@@ -19,8 +19,9 @@ from asr_service.domain.events.session_events import SessionEnded, SessionEvent,
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionKind, RecognitionRequest
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
-from asr_service.domain.value_objects.asr_config import RecognitionOptions
+from asr_service.domain.value_objects.asr_config import PartialPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
+from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.shared.errors import AsrError
@@ -31,6 +32,7 @@ from tests.fixtures.live_sessions import Studio, silence, sound, utterances
 from tests.fixtures.tidiness import everybody_waits
 
 tidy = pytest.mark.usefixtures("tidy")
+NO_PARTIALS = SessionConfig(partials=PartialPolicy(enabled=False))
 
 
 class ClientVanished(AsrError):
@@ -205,6 +207,25 @@ async def test_no_audio_is_heard_while_too_many_finals_are_owed() -> None:
     await running
     studio.listener.finish()
     assert len(studio.listener.of_type(UtteranceFinalized)) == 5
+
+
+def _in_two_languages(request: RecognitionRequest) -> Hypothesis:
+    """Mandarin, then short answers that are taken for Japanese unless the language is known."""
+    if request.options.language is not None:
+        return Hypothesis("嗯", language=request.options.language)
+    if request.utterance == 0:
+        return Hypothesis("今天天气很好", language="zh", language_confidence=0.95)
+    return Hypothesis("うん", language="ja", language_confidence=0.4)
+
+
+@tidy
+async def test_what_has_to_be_heard_again_is_owed_and_holds_nothing_up() -> None:
+    studio = Studio(recognizer=FakeRecognizer(_in_two_languages), limits=SessionLimits(max_owed_finals=1))
+    await _hear_out(studio.open(NO_PARTIALS), utterances(4))
+    studio.listener.finish()
+    finals = [event.hypothesis.text for event in studio.listener.of_type(UtteranceFinalized)]
+    assert finals == ["今天天气很好", "嗯", "嗯", "嗯"]
+    assert len(studio.recognizer.requests) == 1 + 3 * 2
 
 
 @tidy

@@ -20,6 +20,7 @@ VOICES = st.lists(
     st.tuples(st.sampled_from([0.97, 0.97, 0.01, 0.01, 0.4, 0.6]), st.integers(1, 30)), min_size=1, max_size=3
 )
 TEXTS = st.lists(st.sampled_from(["the", "The", "cat", "sat", "三", "只", ",", "."]), max_size=6).map(" ".join)
+LANGUAGES = st.sampled_from([(None, None), ("zh", 0.95), ("ja", 0.4)])  # and how sure that is
 
 # What may come between any two other inputs, often what changes little. Few rules with many choices in them: Hypothesis
 # leaves out some of the rules in every run, and a session without ears has nothing to tell.
@@ -34,10 +35,12 @@ class SessionMachine(RuleBasedStateMachine):
     """The driver checks every event and every request on the way; the rules only have to find the way."""
 
     driver: SessionDriver
+    doubted: set[int]  # utterances that may have to be heard again
 
     @initialize(config=CONFIGS)
     def begin(self, config: SessionConfig) -> None:
         self.driver = SessionDriver(config=config).open()
+        self.doubted: set[int] = set()
 
     @property
     def session(self) -> AudioSession:
@@ -54,14 +57,17 @@ class SessionMachine(RuleBasedStateMachine):
         self.driver.observe(islice(cycle(track), windows))
 
     @precondition(lambda machine: machine.driver.waiting)
-    @rule(data=st.data(), text=TEXTS, fails=st.sampled_from([False, False, True]))
-    def reply(self, data: st.DataObject, text: str, fails: bool) -> None:
+    @rule(data=st.data(), text=TEXTS, language=LANGUAGES, fails=st.sampled_from([False, False, True]))
+    def reply(self, data: st.DataObject, text: str, language: tuple[str | None, float | None], fails: bool) -> None:
         """The recognizer answers one of its requests."""
         request = data.draw(st.sampled_from(list(self.driver.waiting.values())))
+        code, confidence = language
+        if confidence == 0.4:
+            self.doubted.add(request.utterance)
         if fails:
             self.driver.fail(request)
         else:
-            self.driver.answer(request, Hypothesis(text=text))
+            self.driver.answer(request, Hypothesis(text=text, language=code, language_confidence=confidence))
 
     @precondition(lambda machine: machine.driver.withdrawn)
     @rule(data=st.data(), text=TEXTS, fails=st.booleans())
@@ -109,7 +115,12 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def a_final_is_owed_only_while_it_is_asked_for(self) -> None:
         asked = {request.utterance for request in self.driver.finals_waiting}
-        assert self.session.owed_finals <= len(asked)
+        assert self.session.owed_finals <= len(asked | self.doubted)
+
+    @invariant()
+    def nothing_is_owed_when_nothing_is_asked_for(self) -> None:
+        """Its owner, who stops hearing when too much is owed, can always wait for an answer."""
+        assert self.driver.finals_waiting or self.session.owed_finals == 0
 
     def teardown(self) -> None:
         """However far the session came, it can be brought to its end."""

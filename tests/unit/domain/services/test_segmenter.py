@@ -1,5 +1,6 @@
 """The segmenter window by window. Positions are written in windows (``W`` samples) wherever they fall on one."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -167,6 +168,63 @@ class TestPausesAndEndpoints:
         ends = [5 * W + TAIL, 30 * W + TAIL, 55 * W + TAIL]
         expected = [(SpeechBegan(start), finished(start, end)) for start, end in zip(starts, ends, strict=True)]
         assert events == [event for pair in expected for event in pair]
+
+
+class TestCompleteSentences:
+    """With ``sentence_silence_ms`` of 8 windows; silence of 10 ends any utterance, and 7 are a pause."""
+
+    POLICY = replace(POLICY, sentence_silence_ms=256)
+    PAUSED = ((SPEECH, 5), (QUIET, 7))
+    END = finished(0, 5 * W + TAIL)
+
+    def paused(self, policy: EndpointingPolicy | None = None) -> Segmenter:
+        segmenter = Segmenter(policy or self.POLICY)
+        observed(segmenter, *self.PAUSED)
+        return segmenter
+
+    def test_a_shorter_silence_ends_one(self) -> None:
+        segmenter = self.paused()
+        assert segmenter.sentence_complete() == []
+        assert observed(segmenter, (QUIET, 1)) == [self.END]
+        assert not segmenter.speaking
+
+    def test_one_that_is_known_late_ends_at_once(self) -> None:
+        segmenter = self.paused()
+        assert observed(segmenter, (QUIET, 1)) == []
+        assert segmenter.sentence_complete() == [self.END]
+        assert not segmenter.paused
+        assert segmenter.sentence_complete() == []
+
+    def test_speech_that_resumes_forgets_it(self) -> None:
+        segmenter = self.paused()
+        segmenter.sentence_complete()
+        assert observed(segmenter, (SPEECH, 1)) == [SpeechResumed()]
+        assert observed(segmenter, (QUIET, 9))[1:] == []
+        assert observed(segmenter, (QUIET, 1)) == [finished(0, 13 * W + TAIL)]
+
+    def test_the_next_utterance_does_not_know_of_it(self) -> None:
+        segmenter = self.paused()
+        segmenter.sentence_complete()
+        observed(segmenter, (QUIET, 1))
+        assert not any(isinstance(event, SpeechFinished) for event in observed(segmenter, (SPEECH, 5), (QUIET, 9)))
+
+    def test_it_means_nothing_without_a_pause(self) -> None:
+        segmenter = Segmenter(self.POLICY)
+        assert segmenter.sentence_complete() == []
+        observed(segmenter, (SPEECH, 5))
+        assert segmenter.sentence_complete() == []
+        observed(segmenter, (QUIET, 6))
+        assert segmenter.sentence_complete() == []
+        assert observed(segmenter, (QUIET, 3)) == [SpeechPaused(SampleSpan(0, 5 * W + TAIL))]
+
+    def test_a_silence_within_the_tail_ends_with_the_pause(self) -> None:
+        assert self.paused(replace(POLICY, sentence_silence_ms=100)).sentence_complete() == [self.END]
+
+    def test_without_the_option_it_changes_nothing(self) -> None:
+        segmenter = self.paused(POLICY)
+        assert segmenter.sentence_complete() == []
+        assert observed(segmenter, (QUIET, 2)) == []
+        assert observed(segmenter, (QUIET, 1)) == [self.END]
 
 
 class TestCuts:

@@ -4,6 +4,7 @@ import pytest
 
 from asr_service.domain.value_objects.asr_config import (
     EndpointingPolicy,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -18,6 +19,7 @@ ENDPOINTING_LIMITS = [
     ("max_utterance_ms", 2_000, 28_000),
     ("prefix_padding_ms", 0, 1_000),
 ]
+SENTENCE_SILENCE_LIMITS = (100, 10_000)
 
 
 @pytest.mark.parametrize(("field", "low", "high"), ENDPOINTING_LIMITS)
@@ -34,6 +36,17 @@ def test_the_longest_utterance_leaves_room_for_padding_and_speech() -> None:
     EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=500)
     with pytest.raises(ValueError, match=r"max_utterance_ms is 2000; .* at least 2002"):
         EndpointingPolicy(max_utterance_ms=2_000, prefix_padding_ms=500, min_speech_ms=501)
+
+
+def test_a_sentence_may_be_ended_by_no_longer_silence_than_anything() -> None:
+    for value in SENTENCE_SILENCE_LIMITS:
+        assert EndpointingPolicy(silence_ms=value, sentence_silence_ms=value).sentence_silence_ms == value
+    for value in (99, 10_001):
+        with pytest.raises(ValueError, match=f"^sentence_silence_ms is {value}; allowed is 100–10000$"):
+            EndpointingPolicy(silence_ms=10_000, sentence_silence_ms=value)
+    with pytest.raises(InvalidRequest, match="it must not exceed silence_ms, which is 500") as refused:
+        EndpointingPolicy(silence_ms=500, sentence_silence_ms=501)
+    assert refused.value.field == "sentence_silence_ms"
 
 
 def test_a_refusal_names_the_field_to_a_client() -> None:
@@ -58,7 +71,9 @@ def test_a_partial_policy_takes_nothing_beyond(interval_ms: int) -> None:
 
 def test_what_a_client_does_not_choose_has_a_value() -> None:
     config = SessionConfig()
-    assert config.options == RecognitionOptions(language=None, hotwords=(), script=Script.SIMPLIFIED, temperature=0.0)
+    assert config.options == RecognitionOptions(
+        language=None, hotwords=(), script=Script.SIMPLIFIED, temperature=0.0, numbers=Numbers.AS_RECOGNIZED
+    )
     assert config.endpointing == EndpointingPolicy()
     assert config.partials == PartialPolicy(enabled=True)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from asr_service.domain.services.spoken_language import SURE_OF_LANGUAGE
+from asr_service.domain.value_objects.asr_config import Numbers
 from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import (
     FRAMES_PER_SECOND,
@@ -86,13 +88,20 @@ class PieceDecoder:
                 piece.memory = memory
 
     def detect_languages(self, pieces: Iterable[Piece]) -> None:
-        """Gives a language to each encoded piece that has none."""
+        """Gives a language to each encoded piece that has none: the detected one, or, unsurely, the expected one.
+
+        Measured over 496 partials of 71 utterances in four languages (Whisper base int8): if the utterance is in the
+        expected language, the language changes 2 times between partials instead of 30, and 2 partials instead of 41 are in
+        a wrong one; if the speaker has just changed the language, it is 55 instead of 30 changes, and 93 instead of 41.
+        """
         unknown = [piece for piece in pieces if piece.language is None]
         for _, group in _groups(unknown, lambda piece: len(_memory(piece))):
             detected = self._network.detect_languages([_memory(piece) for piece in group])
             for piece, languages in zip(group, detected, strict=True):
                 piece.detected = languages[:2]
-                piece.language = languages[0][0]
+                expected = piece.request.expected_language
+                unsure = expected is not None and languages[0][1] < SURE_OF_LANGUAGE
+                piece.language = expected if unsure else languages[0][0]
 
     def attempt(self, pieces: Iterable[Piece], *, temperature: float = 0.0, continued: bool = True) -> None:
         """Adds an attempt to each encoded piece.
@@ -104,11 +113,11 @@ class PieceDecoder:
         """
         prompts = {piece: self._prompt(piece, temperature, continued) for piece in pieces}
 
-        def together(piece: Piece) -> tuple[int, int, int, float]:
-            heat = self._temperature(piece, temperature)
-            return len(_memory(piece)), len(prompts[piece].previous), self._beam(piece), heat
+        def together(piece: Piece) -> tuple[int, int, int, float, bool]:
+            heat, spoken_numbers = self._temperature(piece, temperature), _wants_spoken_numbers(piece)
+            return len(_memory(piece)), len(prompts[piece].previous), self._beam(piece), heat, spoken_numbers
 
-        for (_, _, beam_size, heat), group in _groups(prompts, together):
+        for (_, _, beam_size, heat, spoken_numbers), group in _groups(prompts, together):
             results = self._network.generate(
                 [_memory(piece) for piece in group],
                 [prompts[piece] for piece in group],
@@ -116,6 +125,7 @@ class PieceDecoder:
                 beam_size=beam_size,
                 temperature=heat,
                 samplings=self._samplings,
+                spoken_numbers=spoken_numbers,
             )
             for piece, result in zip(group, results, strict=True):
                 piece.attempts.append(self._read(piece, prompts[piece], result))
@@ -169,6 +179,10 @@ def _token_bound(piece: Piece, prompt: Prompt) -> int:
     if any(attempt.cut_off for attempt in piece.attempts):
         bound *= 2  # perhaps it was no loop, but a language of many tokens
     return min(MAX_TEXT_TOKENS, max(bound, len(prompt.given) + max_text_tokens(0)))
+
+
+def _wants_spoken_numbers(piece: Piece) -> bool:
+    return piece.request.options.numbers is Numbers.SPOKEN
 
 
 def _memory(piece: Piece) -> Memory:

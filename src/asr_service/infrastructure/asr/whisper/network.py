@@ -6,6 +6,7 @@ faster-whisper's ``transcribe`` pads everything to 30 s; its parts (weights, tok
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
+from asr_service.infrastructure.asr.whisper.numerals import writes_number
 from asr_service.infrastructure.asr.whisper.prompt import MAX_POSITIONS, Prompt
 
 Samples: TypeAlias = NDArray[np.int16]
@@ -30,6 +32,8 @@ _ENGLISH = "en"
 # a feature is (log10 + 4) / 4.
 _LOWEST_FEATURE = -1.5
 _FEATURE_RANGE = 2.0
+_END_OF_TEXT = "<|endoftext|>"  # the first token that is no text
+_MODELS_OWN = -1  # CTranslate2: what the model's configuration suppresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class WhisperNetwork:
         beam_size: int = 1,
         temperature: float = 0.0,
         samplings: int = 1,
+        spoken_numbers: bool = False,
     ) -> list[Generated]:
         """Decodes all pieces in one batch.
 
@@ -140,6 +145,7 @@ class WhisperNetwork:
             beam_size: Width of the search at temperature 0.
             temperature: Above 0, tokens are drawn at random.
             samplings: How many random texts to draw; the most probable one is returned.
+            spoken_numbers: Whether digits, and signs that are said with numbers, may not be written.
         """
         positions_before = len(prompts[0].previous) + len(prompts[0].start) - 1
         search: dict[str, Any] = {"beam_size": beam_size}
@@ -157,6 +163,7 @@ class WhisperNetwork:
             max_length=min(MAX_POSITIONS, max(2 * max_text_tokens, max_text_tokens + positions_before)),
             return_scores=True,
             return_no_speech_prob=True,
+            suppress_tokens=[_MODELS_OWN, *(self._numerals if spoken_numbers else ())],
             **search,
         )
         return [_generated(result, len(prompt.given)) for result, prompt in zip(results, prompts, strict=True)]
@@ -179,6 +186,12 @@ class WhisperNetwork:
             list(frames),
         )
         return [_alignment(result) for result in results]
+
+    @cached_property
+    def _numerals(self) -> tuple[int, ...]:
+        """The text tokens that hold a digit, or a sign that is said with numbers."""
+        texts = range(self._vocabulary.token_to_id(_END_OF_TEXT))
+        return tuple(token for token in texts if writes_number(self._vocabulary.decode([token])))
 
     def _encode(self, features: Features) -> Memory:
         output = self._model.encode(_storage(features), to_cpu=True)

@@ -12,6 +12,7 @@ from asr_service.app.dto.session_config import MAX_HOTWORDS, supported_language
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -52,6 +53,7 @@ class FunAsrConfig:
     partial_ms: int | None = None
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
+    numbers: Numbers | None = None
 
     def updated(
         self, message: dict[str, Any], capabilities: RecognizerCapabilities
@@ -73,6 +75,7 @@ class FunAsrConfig:
             defaults,
             language=self.language or defaults.language,
             hotwords=defaults.hotwords if self.hotwords is None else self.hotwords,
+            numbers=self.numbers or defaults.numbers,
         )
 
     def session_config(self, defaults: SessionConfig) -> SessionConfig:
@@ -171,6 +174,14 @@ def _partial_ms(value: object) -> int | None:
     return min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)
 
 
+def _numbers(value: object) -> Numbers | None:
+    """Without inverse text normalization numbers stay as they are spoken; with it, it is the engine that writes them."""
+    wanted = truth(value)
+    if wanted is None:
+        return None
+    return Numbers.AS_RECOGNIZED if wanted else Numbers.SPOKEN
+
+
 _KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = {
     "mode": ("mode", lambda value, _: _mode(value)),
     "wav_name": ("wav_name", lambda value, _: _name(value)),
@@ -178,6 +189,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = 
     "audio_fs": ("sample_rate_hz", lambda value, _: _sample_rate(value)),
     "chunk_size": ("partial_ms", lambda value, _: _partial_ms(value)),
     "hotwords": ("hotwords", lambda value, _: parse_hotwords(value)),
+    "itn": ("numbers", lambda value, _: _numbers(value)),
     "svs_lang": ("language", lambda value, capabilities: supported_language(str(value), capabilities)),
 }
 """Which field of the configuration each key of the frame sets, and how its value is read."""

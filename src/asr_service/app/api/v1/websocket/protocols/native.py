@@ -33,7 +33,7 @@ from asr_service.domain.events.recognition_events import (
 )
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig, SettingNotAllowed
+from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions, SessionConfig, SettingNotAllowed
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, ms_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.session_status import EndReason
@@ -188,11 +188,6 @@ class NativeCodec:
 
     def _started(self, event: SessionStarted) -> dict[str, Any]:
         capabilities, options = self._capabilities, event.config.options
-        wishes = {
-            "hotwords": capabilities.hotwords,
-            "prompt": capabilities.prompt,
-            "word_times": capabilities.word_times,
-        }
         return {
             "protocol": PROTOCOL_VERSION,
             "session_id": event.session_id,
@@ -203,11 +198,13 @@ class NativeCodec:
                 "word_times": capabilities.word_times,
                 "hotwords": capabilities.hotwords,
                 "prompt": capabilities.prompt,
+                "spoken_numbers": capabilities.spoken_numbers,
             },
-            "unsupported": [wish for wish, can in wishes.items() if getattr(options, wish) and not can],
+            "unsupported": _unsupported(options, capabilities),
             "config": {
                 "language": options.language,
                 "script": options.script,
+                "numbers": options.numbers,
                 "word_times": options.word_times,
                 "hotwords": len(options.hotwords),
                 "endpointing": asdict(event.config.endpointing),
@@ -215,6 +212,17 @@ class NativeCodec:
                 "store": event.config.stored,
             },
         }
+
+
+def _unsupported(options: RecognitionOptions, capabilities: RecognizerCapabilities) -> list[str]:
+    """The options that were asked for and that the engine cannot fulfil, by name."""
+    wishes = {
+        "hotwords": (bool(options.hotwords), capabilities.hotwords),
+        "prompt": (bool(options.prompt), capabilities.prompt),
+        "word_times": (options.word_times, capabilities.word_times),
+        "numbers": (options.numbers is Numbers.SPOKEN, capabilities.spoken_numbers),
+    }
+    return [wish for wish, (wanted, can) in wishes.items() if wanted and not can]
 
 
 def _times(span: SampleSpan) -> dict[str, int]:

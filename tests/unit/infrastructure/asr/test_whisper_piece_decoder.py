@@ -1,0 +1,78 @@
+"""What shares a call of the network, and what does not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from faster_whisper.tokenizer import Tokenizer
+
+from asr_service.domain.services.spoken_language import SURE_OF_LANGUAGE
+from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions
+from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder
+from asr_service.infrastructure.asr.whisper.network import Generated, Memory
+from asr_service.infrastructure.asr.whisper.piece import Piece
+from asr_service.infrastructure.asr.whisper.prompt import Prompt
+from tests.fixtures.byte_tokenizer import byte_tokenizer
+from tests.fixtures.recognition_requests import recognition_request
+
+
+class WatchedNetwork:
+    """Writes nothing but "ok", and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bool]] = []
+        self.detected = [("ja", 0.79), ("zh", 0.1)]
+
+    def tokenizer(self, language: str) -> Tokenizer:
+        return byte_tokenizer(language)
+
+    def encode(self, pieces: Sequence[Memory], context_frames: int) -> list[Memory]:
+        return [np.zeros((context_frames // 2, 4), dtype=np.float32) for _ in pieces]
+
+    def detect_languages(self, memories: Sequence[Memory]) -> list[list[tuple[str, float]]]:
+        return [self.detected for _ in memories]
+
+    def generate(
+        self, memories: Sequence[Memory], prompts: Sequence[Prompt], *, spoken_numbers: bool, **_: Any
+    ) -> list[Generated]:
+        assert len(memories) == len(prompts)
+        self.calls.append((len(prompts), spoken_numbers))
+        tokens = tuple(byte_tokenizer().encode("ok"))
+        return [Generated(tokens, -0.1, 0.0) for _ in prompts]
+
+
+def _piece(index: int, numbers: Numbers) -> Piece:
+    request = replace(recognition_request(), options=RecognitionOptions(language="en", numbers=numbers))
+    samples = np.frombuffer(request.pcm, dtype="<i2")
+    return Piece(index, request, samples, np.zeros(50, np.float32), np.zeros((80, 101), np.float32), "en")
+
+
+def test_pieces_that_want_their_numbers_otherwise_are_decoded_apart() -> None:
+    network = WatchedNetwork()
+    decoder = PieceDecoder(network, EncoderContext(), beam_size=1, samplings=1)  # type: ignore[arg-type]
+    wishes = [Numbers.SPOKEN, Numbers.AS_RECOGNIZED, Numbers.SPOKEN]
+    pieces = [_piece(index, numbers) for index, numbers in enumerate(wishes)]
+    decoder.encode(pieces)
+    decoder.attempt(pieces)
+    assert sorted(network.calls) == [(1, False), (2, True)]
+    assert [[attempt.text for attempt in piece.attempts] for piece in pieces] == [["ok"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("confidence", "expected", "language"),
+    [(SURE_OF_LANGUAGE - 0.01, "zh", "zh"), (SURE_OF_LANGUAGE, "zh", "ja"), (0.1, None, "ja")],
+)
+def test_an_unsure_detection_gives_way_to_the_expected_language(
+    confidence: float, expected: str | None, language: str
+) -> None:
+    network = WatchedNetwork()
+    network.detected = [("ja", confidence), ("en", 0.05)]
+    decoder = PieceDecoder(network, EncoderContext(), beam_size=1, samplings=1)  # type: ignore[arg-type]
+    piece = _piece(0, Numbers.AS_RECOGNIZED)
+    piece.request, piece.language = replace(piece.request, expected_language=expected), None
+    decoder.encode([piece])
+    decoder.detect_languages([piece])
+    assert piece.language == language
+    assert piece.detected == network.detected

@@ -20,7 +20,7 @@ from asr_service.domain.ports.recognizer import (
     RecognizerUnavailable,
 )
 from asr_service.domain.value_objects.hypothesis import Hypothesis
-from asr_service.infrastructure.asr.batch_observer import BatchReport
+from asr_service.infrastructure.asr.batch_observer import BatchReport, NoObserver
 from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
@@ -37,7 +37,7 @@ SUPERVISION = SupervisionPolicy(
 
 
 @dataclass(slots=True)
-class ReportLog:
+class ReportLog(NoObserver):
     """Remembers every batch and every restart."""
 
     reports: list[BatchReport] = field(default_factory=list)

@@ -56,6 +56,7 @@ class AudioSession:
         self.status = SessionStatus.OPENING
         self._new_request_id = new_request_id
         self._now_s = 0.0
+        self._load = 0.0
         self._deadline_s: float | None = None
         self._end_reason = EndReason.COMPLETED
         self._segmenter = Segmenter(config.endpointing)
@@ -132,6 +133,11 @@ class AudioSession:
         self._forget_audio()
         self._finish_if_heard_out()
 
+    def load_observed(self, load: float) -> None:
+        """Tells how loaded the recognizer is, from 0 (idle) to 1 (saturated). Only how often partials are asked for
+        depends on it."""
+        self._load = load
+
     def options_changed(self, options: RecognitionOptions) -> None:
         """Applies other options from the next request on."""
         self.config = replace(self.config, options=options)
@@ -202,7 +208,7 @@ class AudioSession:
     def _begin_utterance(self, start: int) -> None:
         index = self._utterance_count
         self._utterance_count += 1
-        self._utterances.append(Utterance(index, start, partial_position=start))
+        self._utterances.append(Utterance(index, start, partial_position=self._segmenter.spoken_from))
         self._emit(SpeechStarted(session_id=self.session_id, at_s=self._now_s, utterance=index, start=start))
 
     def _end_utterance(self, utterance: Utterance, span: SampleSpan, forced: bool) -> None:
@@ -271,14 +277,16 @@ class AudioSession:
     # --- requests
 
     def _request_partial(self) -> None:
-        """Asks for the text so far, if it is time, and if no earlier answer is still owed: partials are perishable."""
+        """Asks for the text so far, if it is time, and if no earlier answer is still owed: partials are perishable.
+
+        Not in silence: speech that goes on brings more words, and a pause its final.
+        """
         policy = self.config.partials
-        if not policy.enabled or not self._segmenter.speaking or self._segmenter.paused:
+        if not policy.enabled or not self._segmenter.speaking or self._segmenter.silent:
             return
         utterance, heard = self._utterances[-1], self._heard
-        if utterance.partial_request is None and heard - utterance.partial_position >= samples_from_ms(
-            policy.interval_ms
-        ):
+        interval = samples_from_ms(policy.interval_at_ms(self._load))
+        if utterance.partial_request is None and heard - utterance.partial_position >= interval:
             utterance.partial_position = heard
             utterance.partial_request = self._request(
                 utterance, RecognitionKind.PARTIAL, SampleSpan(utterance.start, heard), utterance.stabilizer.stable
@@ -300,6 +308,7 @@ class AudioSession:
             pcm=bytes(self._pcm[first : first + len(span) * BYTES_PER_SAMPLE]),
             options=self.config.options,
             settled_text=settled_text,
+            live=self.config.live,
         )
         self._requests.append(request)
         return request.request_id

@@ -80,6 +80,7 @@ class RecognitionRequest:
         pcm: The audio itself, canonical, ``2 * len(span)`` bytes.
         options: What the client asked for.
         settled_text: Start of the utterance that is already agreed on; an engine may go on from it.
+        live: Whether somebody waits while they speak; what belongs to a recording gives way.
     """
 
     request_id: str
@@ -91,6 +92,7 @@ class RecognitionRequest:
     pcm: bytes = field(repr=False)  # audio never reaches a log, not by a traceback either
     options: RecognitionOptions
     settled_text: str = ""
+    live: bool = True
 
 
 class Recognizer(Protocol):

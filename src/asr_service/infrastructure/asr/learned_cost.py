@@ -22,7 +22,7 @@ class LearnedCost:
         return self._cost / self._units
 
     def learn(self, cost: float, units: float) -> None:
-        """Takes what was spent, and what for; either may come without the other, but in the long run together."""
+        """Takes what was spent, and for how many units; 0 when it was spent on the same ones again."""
         kept = math.exp(-units / self._memory)
         self._cost = self._cost * kept + cost
         self._units = self._units * kept + units

@@ -58,11 +58,34 @@ class _Work(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """A batch that a worker has: since when, the share of each kind of work in it, and how many requests of each."""
+    """A batch that a worker has.
+
+    Attributes:
+        begun_s: When it was given.
+        shares: The part of each kind of work in it.
+        counts: The requests of each kind.
+        final_speech_s: Speech in the finals, without what earlier finals were about.
+    """
 
     begun_s: float
     shares: dict[_Work, float]
     counts: dict[_Work, int]
+    final_speech_s: float
+
+
+class _Positions:
+    """How far each session has been asked about: finals of a pause, and partials, are about the same speech again."""
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[str, int] = OrderedDict()
+
+    def new_s(self, request: RecognitionRequest) -> float:
+        """Seconds of speech in the request that no earlier one was about."""
+        known = self._ends.pop(request.session_id, 0)
+        self._ends[request.session_id] = max(known, request.span.end)
+        if len(self._ends) > _REMEMBERED_SESSIONS:
+            self._ends.popitem(last=False)
+        return max(0, request.span.end - max(known, request.span.start)) / SAMPLE_RATE_HZ
 
 
 class RecognizerLoad:
@@ -85,7 +108,8 @@ class RecognizerLoad:
         self._partials = partials
         self._model = model or LoadModel()
         self._running: dict[str, _Batch] = {}
-        self._heard_up_to: OrderedDict[str, int] = OrderedDict()  # by session, the end of what was ever asked about
+        self._asked = _Positions()
+        self._asked_finally = _Positions()
         self._spent_s = {work: SlidingSum(clock) for work in _Work}
         self._speech_s = SlidingSum(clock)
         self._final_cost = LearnedCost(self._model.final_cost_s, trust=30.0, memory=120.0)
@@ -101,10 +125,12 @@ class RecognizerLoad:
             weights[_Work.of(request)] += self._weight(request)
             counts[_Work.of(request)] += 1
             if request.live:
-                self._count_speech(request)
+                self._speech_s.add(self._asked.new_s(request))
         total = sum(weights.values())
         shares = {work: weight / total for work, weight in weights.items()}
-        self._running[worker] = _Batch(self._clock.monotonic_s(), shares, counts)
+        finals = (request for request in requests if _Work.of(request) is _Work.FINALS)
+        final_speech_s = sum(self._asked_finally.new_s(request) for request in finals)
+        self._running[worker] = _Batch(self._clock.monotonic_s(), shares, counts, final_speech_s)
 
     def batch_ended(self, worker: str, *, answered: bool) -> None:
         """What the worker was given is done, or has failed."""
@@ -180,20 +206,10 @@ class RecognizerLoad:
         kind = self._model.final_weight if request.kind is RecognitionKind.FINAL else 1.0
         return max(self._model.floor_s, audio_s) * kind
 
-    def _count_speech(self, request: RecognitionRequest) -> None:
-        """Counts what no earlier request of the session was about."""
-        known = self._heard_up_to.pop(request.session_id, 0)
-        self._heard_up_to[request.session_id] = max(known, request.span.end)
-        if len(self._heard_up_to) > _REMEMBERED_SESSIONS:
-            self._heard_up_to.popitem(last=False)
-        new = max(0, request.span.end - max(known, request.span.start))
-        self._speech_s.add(new / SAMPLE_RATE_HZ)
-        self._final_cost.learn(0.0, new / SAMPLE_RATE_HZ)
-
     def _learn(self, batch: _Batch, seconds: float) -> None:
         """Takes the batch for one of the usual size: what finals cost in small batches tells nothing about many."""
         size, first = sum(batch.counts.values()), self._model.first_share
         per_request = (first + (1 - first) * size) / size
         usual_s = seconds * (first + (1 - first) * _FULL_BATCH) / _FULL_BATCH / per_request
-        self._final_cost.learn(usual_s * batch.shares[_Work.FINALS], 0.0)
+        self._final_cost.learn(usual_s * batch.shares[_Work.FINALS], batch.final_speech_s)
         self._partial_cost.learn(usual_s * batch.shares[_Work.PARTIALS], batch.counts[_Work.PARTIALS])

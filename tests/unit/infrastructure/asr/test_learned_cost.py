@@ -20,13 +20,12 @@ def test_much_experience_replaces_the_prior() -> None:
     assert cost.per_unit == pytest.approx(0.2, rel=0.01)
 
 
-def test_units_and_their_cost_may_come_apart() -> None:
+def test_what_is_spent_on_the_same_units_again_is_added() -> None:
     cost = LearnedCost(1.0, trust=30.0, memory=120.0)
-    for _ in range(200):
-        for _ in range(5):
-            cost.learn(0.0, 1.0)
-        cost.learn(1.0, 0.0)
-    assert cost.per_unit == pytest.approx(0.2, rel=0.05)
+    for _ in range(1_000):
+        cost.learn(0.2, 1.0)
+        cost.learn(0.1, 0.0)
+    assert cost.per_unit == pytest.approx(0.3, rel=0.01)
 
 
 def test_it_follows_a_change() -> None:

@@ -184,7 +184,7 @@ def test_sessions_are_not_remembered_for_ever() -> None:
     workers = Workers()
     for number in range(5_000):
         workers.work(0.0, final(1.0, session=f"ses_{number}"))
-    assert len(workers.load._heard_up_to) == 4_096
+    assert len(workers.load._asked._ends) == len(workers.load._asked_finally._ends) == 4_096
 
 
 # --- how far partials are thinned

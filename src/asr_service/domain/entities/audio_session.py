@@ -23,11 +23,18 @@ from asr_service.domain.services.segmenter import (
     SpeechResumed,
 )
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
-from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SampleSpan, samples_from_ms
+from asr_service.domain.value_objects.audio_metadata import (
+    BYTES_PER_SAMPLE,
+    SampleSpan,
+    s_from_samples,
+    samples_from_ms,
+)
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from asr_service.shared.errors import AsrError
+
+MAX_AHEAD_S = 10.0  # a live client may have kept so much from before the session, and sends it at once
 
 
 class IllegalTransition(AsrError):
@@ -55,7 +62,7 @@ class AudioSession:
         self.config = config
         self.status = SessionStatus.OPENING
         self._new_request_id = new_request_id
-        self._now_s = 0.0
+        self._now_s = self._opened_at_s = 0.0
         self._load = 0.0
         self._deadline_s: float | None = None
         self._end_reason = EndReason.COMPLETED
@@ -112,7 +119,7 @@ class AudioSession:
     def open(self, now_s: float) -> None:
         """Begins to listen."""
         self._expect(SessionStatus.OPENING)
-        self._now_s = now_s
+        self._now_s = self._opened_at_s = now_s
         self.status = SessionStatus.LISTENING
         self._emit(SessionStarted(session_id=self.session_id, at_s=now_s, caller=self.caller, config=self.config))
 
@@ -308,7 +315,7 @@ class AudioSession:
             pcm=bytes(self._pcm[first : first + len(span) * BYTES_PER_SAMPLE]),
             options=self.config.options,
             settled_text=settled_text,
-            live=self.config.live,
+            live=self._live,
         )
         self._requests.append(request)
         return request.request_id
@@ -326,6 +333,12 @@ class AudioSession:
             self._withdraw(utterance.final_request)
 
     # --- the end
+
+    @property
+    def _live(self) -> bool:
+        """Whether this is being spoken just now: audio that comes faster than anybody speaks was recorded before."""
+        ahead_s = s_from_samples(self._received) - (self._now_s - self._opened_at_s)
+        return self.config.live and ahead_s <= MAX_AHEAD_S
 
     @property
     def _heard(self) -> int:

@@ -75,8 +75,10 @@ class LoadLimit:
         """Seconds until there is room, as things are going; 0 when there is. A lone session is always let in."""
         if not self._admitted_at_s or self.projected <= self.max_load:
             return 0.0
-        room = (self.max_load - self._reading.needed) / self._reading.of_newcomer - 1.0  # for the young, in newcomers
-        return RETRY_AFTER_S if room < 0 else _YOUNG_S * _decrease_until(room, sorted(self._youth()))
+        left_to_young = self.max_load - self._reading.needed - self._reading.of_newcomer
+        if left_to_young < 0:
+            return RETRY_AFTER_S  # that depends on who leaves, and who falls silent
+        return _YOUNG_S * _decrease_until(left_to_young / self._reading.of_newcomer, sorted(self._youth()))
 
     def _youth(self) -> list[float]:
         """For each session how much of its load is still an assumption: 1 when it comes, 0 when it is measured."""

@@ -94,6 +94,13 @@ def test_with_what_others_need_fewer_get_in() -> None:
     assert House(Reading(needed=0.5)).fill() == 3
 
 
+def test_where_sessions_seem_to_cost_nothing_the_measured_load_still_counts() -> None:
+    house = House(Reading(needed=0.9, of_newcomer=0.0))
+    assert house.fill() == 1
+    house.reading.needed = 0.5
+    house.enter()
+
+
 def test_those_who_turn_out_to_need_nothing_take_no_room_after_ten_seconds() -> None:
     house = House()
     house.fill()

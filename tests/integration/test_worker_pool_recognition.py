@@ -147,8 +147,8 @@ async def test_two_hundred_overlapping_requests_each_get_their_own_answer_once()
 
 
 async def test_a_report_says_what_was_in_the_batch(gate: Gate) -> None:
-    log = ReportLog()
-    async with recognizer_of(observer=log) as recognizer:
+    log, mixed = ReportLog(), BatchingPolicy(max_partials_beside_finals=2)
+    async with recognizer_of(batching=mixed, observer=log) as recognizer:
         held = await gate.hold_a_worker(recognizer)
         calls = await queued(
             recognizer,

@@ -292,7 +292,8 @@ class AudioSession:
         if not policy.enabled or not self._segmenter.speaking or self._segmenter.silent:
             return
         utterance, heard = self._utterances[-1], self._heard
-        interval = samples_from_ms(policy.interval_at_ms(self._load))
+        # In whole windows, the nearest number of them: rounded up, 300 ms would be 384 with packets of 100 ms.
+        interval = round(samples_from_ms(policy.interval_at_ms(self._load)) / WINDOW_SAMPLES) * WINDOW_SAMPLES
         if utterance.partial_request is None and heard - utterance.partial_position >= interval:
             utterance.partial_position = heard
             utterance.partial_request = self._request(

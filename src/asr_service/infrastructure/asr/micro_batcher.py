@@ -25,8 +25,9 @@ class BatchingPolicy:
         max_batch_audio_s: Bound for the number of requests times the longest of them, since engines pad to the longest.
             It bounds memory in the engine, the latency of the batch, and its size on the wire. A single request may be
             longer.
-        max_partials_beside_finals: Partials that may fill up a batch with finals, which they delay a little: the second
-            request of a batch costs about 40 % of the first.
+        max_partials: Partials in a batch, since a final that comes just then has to wait for all of it.
+        max_partials_beside_finals: Partials that may fill up a batch with finals. Each delays them by about 40 % of what a
+            request takes alone, and where finals queue up, partials are what must go.
         context_floor_s: Requests that are shorter cost as much as this.
         max_recordings_while_live: Requests of recordings in a batch while live sessions ask: so long may a live request
             have to wait that comes just then.
@@ -41,7 +42,8 @@ class BatchingPolicy:
     max_waiting_per_session: int = 128
     max_batch: int = 8
     max_batch_audio_s: float = 120.0
-    max_partials_beside_finals: int = 2
+    max_partials: int = 4
+    max_partials_beside_finals: int = 0
     max_recordings_while_live: int = 2
     live_memory_s: float = 2.0
     recording_turn_s: float = 5.0
@@ -143,9 +145,8 @@ class MicroBatcher:
     def _live_batch(self, idle_workers: int) -> list[PendingRequest]:
         size = self._even_share(len(self._finals) + len(self._partials), idle_workers)
         batch = self._extended([], self._finals, size)
-        if batch:
-            size = min(size, len(batch) + self._policy.max_partials_beside_finals)
-        return self._extended(batch, self._partials, size)
+        partials = self._policy.max_partials_beside_finals if batch else self._policy.max_partials
+        return self._extended(batch, self._partials, min(size, len(batch) + partials))
 
     def _recordings_batch(self, idle_workers: int, now_s: float) -> list[PendingRequest]:
         self._recordings_wait_since_s = now_s

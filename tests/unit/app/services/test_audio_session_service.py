@@ -94,7 +94,7 @@ async def test_speech_becomes_finals_and_everybody_is_told_the_same() -> None:
     assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.COMPLETED
 
 
-@pytest.mark.parametrize(("load", "first_partial_ms"), [(0.0, 320), (1.0, 2_016)])
+@pytest.mark.parametrize(("load", "first_partial_ms"), [(0.0, 288), (1.0, 1_984)])
 @tidy
 async def test_the_load_says_how_often_partials_are_asked_for(load: float, first_partial_ms: int) -> None:
     studio = Studio(detector=WatchedDetector(), load=lambda: load)

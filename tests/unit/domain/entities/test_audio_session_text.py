@@ -55,6 +55,13 @@ class TestPartials:
         driver.push_windows((SPEECH, 1))
         assert [request.span for request in driver.partials_waiting] == [SampleSpan(8 * W, 20 * W)]
 
+    def test_the_interval_is_kept_in_the_mean_however_long_a_window_is(self) -> None:
+        driver = listening(SessionConfig(endpointing=ENDPOINTING, partials=PartialPolicy(interval_ms=300)))
+        driver.push_windows((SPEECH, 8))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 9 * W)]
+
     def test_there_are_none_in_silence_that_may_become_a_pause(self) -> None:
         driver = listening()
         driver.push_windows((SPEECH, 8), (QUIET, 4))

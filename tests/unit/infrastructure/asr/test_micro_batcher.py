@@ -23,6 +23,7 @@ POLICY = BatchingPolicy(
     max_waiting_per_session=100,
     max_batch=4,
     max_batch_audio_s=80.0,
+    max_partials=4,
     max_partials_beside_finals=2,
     context_floor_s=10.0,
     min_similarity=0.5,
@@ -246,6 +247,20 @@ def test_a_later_final_of_a_session_does_not_overtake_an_earlier_one_that_does_n
     leader = queue.final("a", seconds=28)
     short, fitting = queue.final("b", seconds=1), queue.final("b", seconds=28)
     assert [queue.take(), queue.take(), queue.take()] == [[leader], [short], [fitting]]
+
+
+def test_a_batch_of_partials_is_bounded_on_its_own() -> None:
+    queue = Queue(replace(POLICY, max_partials=2))
+    partials = [queue.partial(f"ses_{number}") for number in range(3)]
+    assert queue.take() == partials[:2]
+    assert queue.take() == partials[2:]
+
+
+def test_unless_told_otherwise_partials_do_not_delay_finals() -> None:
+    queue = Queue(BatchingPolicy())
+    partial, final = queue.partial("a"), queue.final("b")
+    assert queue.take() == [final]
+    assert queue.take() == [partial]
 
 
 # --- recordings

@@ -144,7 +144,7 @@ def test_a_newcomer_is_assumed_to_be_like_the_prior_at_first() -> None:
     workers = Workers()
     assert workers.load.final_cost_s == pytest.approx(0.05)
     assert workers.load.partial_cost_s == pytest.approx(0.1)
-    assert workers.load.of_newcomer == pytest.approx((0.05 + 0.1 / 2) / 2)
+    assert workers.load.of_newcomer == pytest.approx(0.8 * (0.05 + 0.1 / 2) / 2)
 
 
 def test_costs_are_learned() -> None:
@@ -155,7 +155,7 @@ def test_costs_are_learned() -> None:
         workers.work(0.8, final(end_s, start_s=end_s - 4))
     assert workers.load.final_cost_s == pytest.approx(0.2, rel=0.05)
     assert workers.load.partial_cost_s == pytest.approx(0.2, rel=0.05)
-    assert workers.load.of_newcomer == pytest.approx((0.2 + 0.2 / 2) / 2, rel=0.05)
+    assert workers.load.of_newcomer == pytest.approx(0.8 * (0.2 + 0.2 / 2) / 2, rel=0.05)
 
 
 def test_speech_that_is_asked_about_twice_counts_once() -> None:

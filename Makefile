@@ -10,7 +10,6 @@ CUTS ?=
 SESSIONS ?=
 HOURS ?=
 UPGRADE ?=
-PART ?=
 SPEAKERS ?=
 STRICT ?=
 
@@ -20,11 +19,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-<<<<<<< HEAD
-.PHONY: help setup setup-check setup-test models run check test accuracy bench context docs lock clean
-=======
-.PHONY: help setup setup-check setup-test models run check test accuracy bench trust docs lock clean
->>>>>>> trust
+.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'

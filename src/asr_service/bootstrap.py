@@ -1,7 +1,7 @@
 """The composition root: the one place that knows both sides, the use cases and the adapters."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
-from asr_service.app.services.admission import Admission
+from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.health import Check, HealthService
 from asr_service.app.services.session_recorder import SessionRecorder
@@ -19,7 +19,7 @@ from asr_service.domain.events.session_events import SessionEnded, SessionStarte
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
-from asr_service.domain.ports.recognizer import Recognizer, RecognizerUnavailable
+from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
@@ -31,12 +31,14 @@ from asr_service.infrastructure.asr.cpu_quota import usable_cpus
 from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
 from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
 from asr_service.infrastructure.asr.worker_link import WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
+from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
 from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.result_repository import SqlResultRepository
@@ -51,12 +53,13 @@ _BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``check`` says whether it can."""
+    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is."""
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
     recognizer: Recognizer
     check: Check
+    load: RecognizerLoad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,17 @@ class Transcriber:
 
 
 class _MeteredBatches:
-    """Tells the metrics what the recognizer reports."""
+    """Tells the metrics and the load what the recognizer reports."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, load: RecognizerLoad) -> None:
         self._metrics = metrics
+        self._load = load
+
+    def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
+        self._load.batch_begun(worker, requests)
+
+    def batch_ended(self, worker: str, *, answered: bool) -> None:
+        self._load.batch_ended(worker, answered=answered)
 
     def batch_done(self, report: BatchReport) -> None:
         self._metrics.batch_done(
@@ -138,8 +148,9 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     store = open_model_store(settings)
     detector = _detector(settings, store.locate("silero-vad"), metrics)
     try:
-        async with _recognizer(settings, store.locate(settings.recognizer.model), metrics) as recognizer:
-            yield Engines(open_decoder(settings), detector, recognizer, partial(_check_workers, recognizer.pool))
+        load = _load(settings, metrics)
+        async with _recognizer(settings, store.locate(settings.recognizer.model), metrics, load) as recognizer:
+            yield Engines(open_decoder(settings), detector, recognizer, partial(_check_workers, recognizer.pool), load)
     finally:
         await detector.close()
 
@@ -162,7 +173,24 @@ def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> Si
     return detector
 
 
-def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> PooledRecognizer:
+def _workers(settings: Settings) -> int:
+    wanted = settings.recognizer
+    return wanted.workers or max(1, int(usable_cpus() / wanted.threads_per_worker))
+
+
+def _load(settings: Settings, metrics: Metrics) -> RecognizerLoad:
+    load = RecognizerLoad(_workers(settings), SystemClock(), settings.partials.policy())
+    metrics.observe_load(
+        used=lambda: load.utilization,
+        needed=lambda: load.needed,
+        thinning=lambda: load.of_partials,
+        final_cost_s=lambda: load.final_cost_s,
+        partial_cost_s=lambda: load.partial_cost_s,
+    )
+    return load
+
+
+def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics, load: RecognizerLoad) -> PooledRecognizer:
     wanted = settings.recognizer
     factory = FasterWhisperEngineFactory(
         model_directory,
@@ -172,18 +200,15 @@ def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> 
         threads=wanted.threads_per_worker,
         beam_size=wanted.beam_size,
     )
-    size = wanted.workers or max(1, int(usable_cpus() / wanted.threads_per_worker))
     policy = SupervisionPolicy(hang_timeout_s=wanted.hang_timeout_s, memory_ceiling_bytes=wanted.memory_ceiling_bytes)
-    observer = _MeteredBatches(metrics)
+    observer = _MeteredBatches(metrics, load)
     recognizer = PooledRecognizer(
-        WorkerPool(factory, size, policy, observer),
+        WorkerPool(factory, _workers(settings), policy, observer),
         clock=SystemClock(),
         policy=BatchingPolicy(max_batch=wanted.max_batch, max_waiting=wanted.max_waiting),
         observer=observer,
     )
-    metrics.observe_queue(
-        "recognizer", lambda: recognizer.waiting_finals + recognizer.waiting_partials, wanted.max_waiting
-    )
+    metrics.observe_queue("recognizer", lambda: recognizer.waiting, wanted.max_waiting)
     return recognizer
 
 
@@ -212,6 +237,7 @@ async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncI
     async with (
         open_database(settings) as database,
         _event_bus(database, metrics) as bus,
+        lag_measured(metrics.event_loop_lag, SystemClock()),
         nullcontext(engines) if engines is not None else open_engines(settings, metrics) as opened,
     ):
         yield _api_services(settings, database, bus, opened, metrics)
@@ -243,6 +269,7 @@ def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits
         publisher=publisher,
         clock=SystemClock(),
         limits=limits,
+        load=lambda: 0.0 if engines.load is None else engines.load.of_partials,
     )
 
 
@@ -252,6 +279,12 @@ def _transcription(engines: Engines, publisher: EventPublisher, admission: Admis
     return TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission)
 
 
+def _admission(settings: Settings, engines: Engines, metrics: Metrics) -> Admission:
+    wanted = settings.server
+    limit = LoadLimit(engines.load, SystemClock(), wanted.max_load) if engines.load and wanted.max_load else None
+    return Admission(wanted.max_sessions, load=limit, on_refused=metrics.session_refused)
+
+
 def _recording_defaults(settings: Settings) -> SessionConfig:
     return SessionConfig(endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy())
 
@@ -259,7 +292,7 @@ def _recording_defaults(settings: Settings) -> SessionConfig:
 def _api_services(
     settings: Settings, database: Database, bus: InProcessEventBus, engines: Engines, metrics: Metrics
 ) -> ApiServices:
-    admission = Admission(settings.server.max_sessions)
+    admission = _admission(settings, engines, metrics)
     sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
     audio = AudioHandler(
         sessions=sessions,

@@ -284,6 +284,18 @@ async def test_metrics_count_requests_by_route_and_not_by_path(service: RunningA
     assert "nowhere" not in answer.text
 
 
+async def test_the_lag_of_the_event_loop_is_measured(service: RunningApp) -> None:
+    async with asyncio.timeout(30):
+        while await _metric(service, "asr_event_loop_lag_seconds_count") == 0:
+            pass
+
+
+async def _metric(service: RunningApp, name: str) -> float:
+    """The sum of a metric's samples over all labels."""
+    families = text_string_to_metric_families((await service.client.get("/metrics")).text)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
 async def test_metrics_can_be_switched_off(start_app: StartApp) -> None:
     async with start_app(metrics={"enabled": False}) as service:
         assert (await service.client.get("/metrics")).status_code == 404
@@ -394,6 +406,7 @@ async def test_a_full_house_refuses_a_websocket_by_http(start_app: StartApp) -> 
         await first.hear_until(type="started")
         second = ScriptedSocket("/ws")
         await second.served_by(service.app)
+        assert await _metric(service, "asr_sessions_refused_total") == 1
         first.say({"type": "end"})
         await serving
     assert second.sent[0]["status"] == 503

@@ -17,7 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from asr_service.domain.ports.recognizer import RecognizerUnavailable
-from asr_service.infrastructure.asr.batch_observer import BatchReport
+from asr_service.infrastructure.asr.batch_observer import BatchReport, NoObserver
 from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
 from asr_service.infrastructure.asr.worker_link import BatchRejected, WorkerDied, WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
@@ -45,7 +45,7 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(slots=True)
-class RestartLog:
+class RestartLog(NoObserver):
     """Remembers which workers were replaced, and why."""
 
     restarts: list[tuple[str, WorkerEnd]] = field(default_factory=list)

@@ -20,7 +20,7 @@ from asr_service.domain.ports.recognizer import (
     RecognizerUnavailable,
 )
 from asr_service.domain.value_objects.hypothesis import Hypothesis
-from asr_service.infrastructure.asr.batch_observer import BatchReport
+from asr_service.infrastructure.asr.batch_observer import BatchReport, NoObserver
 from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
@@ -37,7 +37,7 @@ SUPERVISION = SupervisionPolicy(
 
 
 @dataclass(slots=True)
-class ReportLog:
+class ReportLog(NoObserver):
     """Remembers every batch and every restart."""
 
     reports: list[BatchReport] = field(default_factory=list)
@@ -147,8 +147,8 @@ async def test_two_hundred_overlapping_requests_each_get_their_own_answer_once()
 
 
 async def test_a_report_says_what_was_in_the_batch(gate: Gate) -> None:
-    log = ReportLog()
-    async with recognizer_of(observer=log) as recognizer:
+    log, mixed = ReportLog(), BatchingPolicy(max_partials_beside_finals=2)
+    async with recognizer_of(batching=mixed, observer=log) as recognizer:
         held = await gate.hold_a_worker(recognizer)
         calls = await queued(
             recognizer,

@@ -33,7 +33,10 @@ def endpointing_policies(draw: st.DrawFn) -> EndpointingPolicy:
 
 
 PARTIAL_POLICIES = st.builds(
-    PartialPolicy, enabled=st.sampled_from([True, True, False]), interval_ms=st.sampled_from([100, 250, 600])
+    PartialPolicy,
+    enabled=st.sampled_from([True, True, False]),
+    interval_ms=st.sampled_from([100, 250, 600]),
+    max_interval_ms=st.sampled_from([100, 600, 2_000]),
 )
 CONFIGS = st.builds(SessionConfig, endpointing=endpointing_policies(), partials=PARTIAL_POLICIES)
 

@@ -82,6 +82,7 @@ class PartialsDto(_Strict):
 
     enabled: bool | None = None
     interval_ms: int | None = Field(default=None, ge=100, le=10_000)
+    max_interval_ms: int | None = Field(default=None, ge=100, le=10_000)
 
     def to_domain(self, defaults: PartialPolicy) -> PartialPolicy:
         return replace(defaults, **self.model_dump(exclude_none=True))

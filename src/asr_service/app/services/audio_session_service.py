@@ -106,6 +106,7 @@ class LiveSession:
         publisher: EventPublisher,
         clock: Clock,
         limits: SessionLimits,
+        load: Callable[[], float],
         deliver: Deliver,
     ) -> None:
         self._session = session
@@ -115,6 +116,7 @@ class LiveSession:
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
+        self._load = load
         self._deliver = deliver
         self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
         self._recognitions: dict[str, asyncio.Task[None]] = {}
@@ -225,6 +227,7 @@ class LiveSession:
         if windows:
             probabilities = await self._voice.observe(windows)
             self._session.time_passed(self._clock.monotonic_s())
+            self._session.load_observed(self._load())
             self._session.voice_observed(probabilities)
         await self._pass_on()
 
@@ -303,7 +306,10 @@ class LiveSession:
 
 
 class AudioSessionService:
-    """Opens live sessions."""
+    """Opens live sessions.
+
+    ``load`` says how loaded the recognizer is, from 0 (idle) to 1 (saturated).
+    """
 
     def __init__(
         self,
@@ -313,12 +319,14 @@ class AudioSessionService:
         publisher: EventPublisher,
         clock: Clock,
         limits: SessionLimits,
+        load: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._detector = detector
         self._recognizer = recognizer
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
+        self._load = load
 
     def open(
         self, caller: Caller, config: SessionConfig, decoder: AudioStreamDecoder | None, deliver: Deliver
@@ -332,5 +340,6 @@ class AudioSessionService:
             publisher=self._publisher,
             clock=self._clock,
             limits=self._limits,
+            load=self._load,
             deliver=deliver,
         )

@@ -44,7 +44,7 @@ class TranscriptionService:
             ServiceOverloaded: There is no room now.
         """
         collector = _Collector(progress)
-        config = replace(config, partials=PartialPolicy(enabled=False), speculative_finals=False, stored=False)
+        config = replace(config, partials=PartialPolicy(enabled=False), stored=False, live=False)
         with self._admission.admit(caller):
             session = self._sessions.open(caller, config, None, collector.deliver)
             feeding = asyncio.create_task(_feed(session, self._decoder.decode_file(recording)))

@@ -25,11 +25,18 @@ from asr_service.domain.services.segmenter import (
 from asr_service.domain.services.sentence_end import ends_sentence
 from asr_service.domain.services.spoken_language import SpokenLanguage, is_doubtful, second_hearing
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
-from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SampleSpan, samples_from_ms
+from asr_service.domain.value_objects.audio_metadata import (
+    BYTES_PER_SAMPLE,
+    SampleSpan,
+    s_from_samples,
+    samples_from_ms,
+)
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from asr_service.shared.errors import AsrError
+
+MAX_AHEAD_S = 10.0  # a live client may have kept so much from before the session, and sends it at once
 
 
 class IllegalTransition(AsrError):
@@ -61,7 +68,8 @@ class AudioSession:
         self.config = config
         self.status = SessionStatus.OPENING
         self._new_request_id = new_request_id
-        self._now_s = 0.0
+        self._now_s = self._opened_at_s = 0.0
+        self._load = 0.0
         self._deadline_s: float | None = None
         self._end_reason = EndReason.COMPLETED
         self._segmenter = Segmenter(config.endpointing)
@@ -118,7 +126,7 @@ class AudioSession:
     def open(self, now_s: float) -> None:
         """Begins to listen."""
         self._expect(SessionStatus.OPENING)
-        self._now_s = now_s
+        self._now_s = self._opened_at_s = now_s
         self.status = SessionStatus.LISTENING
         self._emit(SessionStarted(session_id=self.session_id, at_s=now_s, caller=self.caller, config=self.config))
 
@@ -138,6 +146,11 @@ class AudioSession:
         self._request_partial()
         self._forget_audio()
         self._finish_if_heard_out()
+
+    def load_observed(self, load: float) -> None:
+        """Tells how loaded the recognizer is, from 0 (idle) to 1 (saturated). Only how often partials are asked for
+        depends on it."""
+        self._load = load
 
     def options_changed(self, options: RecognitionOptions) -> None:
         """Applies other options from the next request on."""
@@ -201,7 +214,7 @@ class AudioSession:
             case SpeechBegan(start):
                 self._begin_utterance(start)
             case SpeechPaused(span):
-                if self.config.speculative_finals:
+                if self.config.live:
                     self._request_final(self._utterances[-1], self._received_part(span))
             case SpeechResumed():
                 self._withdraw(self._utterances[-1].forget_speculation())
@@ -211,7 +224,7 @@ class AudioSession:
     def _begin_utterance(self, start: int) -> None:
         index = self._utterance_count
         self._utterance_count += 1
-        self._utterances.append(Utterance(index, start, partial_position=start))
+        self._utterances.append(Utterance(index, start, partial_position=self._segmenter.spoken_from))
         self._emit(SpeechStarted(session_id=self.session_id, at_s=self._now_s, utterance=index, start=start))
 
     def _end_utterance(self, utterance: Utterance, span: SampleSpan, forced: bool) -> None:
@@ -305,14 +318,17 @@ class AudioSession:
     # --- requests
 
     def _request_partial(self) -> None:
-        """Asks for the text so far, if it is time, and if no earlier answer is still owed: partials are perishable."""
+        """Asks for the text so far, if it is time, and if no earlier answer is still owed: partials are perishable.
+
+        Not in silence: speech that goes on brings more words, and a pause its final.
+        """
         policy = self.config.partials
-        if not policy.enabled or not self._segmenter.speaking or self._segmenter.paused:
+        if not policy.enabled or not self._segmenter.speaking or self._segmenter.silent:
             return
         utterance, heard = self._utterances[-1], self._heard
-        if utterance.partial_request is None and heard - utterance.partial_position >= samples_from_ms(
-            policy.interval_ms
-        ):
+        # In whole windows, the nearest number of them: rounded up, 300 ms would be 384 with packets of 100 ms.
+        interval = round(samples_from_ms(policy.interval_at_ms(self._load)) / WINDOW_SAMPLES) * WINDOW_SAMPLES
+        if utterance.partial_request is None and heard - utterance.partial_position >= interval:
             utterance.partial_position = heard
             span, settled = SampleSpan(utterance.start, heard), utterance.stabilizer.stable
             request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)
@@ -341,6 +357,7 @@ class AudioSession:
             pcm=bytes(self._pcm[first : first + len(span) * BYTES_PER_SAMPLE]),
             options=self.config.options,
             settled_text=settled_text,
+            live=self._live,
         )
 
     def _ask(self, request: RecognitionRequest) -> str:
@@ -360,6 +377,12 @@ class AudioSession:
             self._withdraw(utterance.final_request)
 
     # --- the end
+
+    @property
+    def _live(self) -> bool:
+        """Whether this is being spoken just now: audio that comes faster than anybody speaks was recorded before."""
+        ahead_s = s_from_samples(self._received) - (self._now_s - self._opened_at_s)
+        return self.config.live and ahead_s <= MAX_AHEAD_S
 
     @property
     def _heard(self) -> int:

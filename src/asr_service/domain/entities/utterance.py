@@ -25,7 +25,7 @@ class Utterance:
         start: First sample.
         span: Set at the endpoint.
         endpoint_at_s: When the endpoint was found.
-        partial_position: Where the audio of the last requested partial ended.
+        partial_position: Where the audio of the last requested partial ended; at first, where the speech begins.
         shown_position: Where the audio of the last shown text ended.
         partial_request: The partial that is being recognized, if any.
         final_request: The final that is being recognized, if any; before the endpoint it is speculative.

@@ -84,6 +84,7 @@ class RecognitionRequest:
         settled_text: Start of the utterance that is already agreed on; an engine may go on from it.
         expected_language: Of a partial: the language of the session so far, a hint for a detection that is not sure.
             Finals have none, since what comes of them may not depend on when it is asked.
+        live: Whether somebody waits while they speak; what belongs to a recording gives way.
     """
 
     request_id: str
@@ -96,6 +97,7 @@ class RecognitionRequest:
     options: RecognitionOptions
     settled_text: str = ""
     expected_language: str | None = None
+    live: bool = True
 
 
 class Recognizer(Protocol):

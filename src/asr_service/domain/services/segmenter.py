@@ -66,6 +66,7 @@ class Segmenter:
         self._candidate_speech = 0
         self._candidate_end = 0  # end of its last speech window
         self._start: int | None = None  # start of the open utterance
+        self._spoken_from = 0
         self._silence_start: int | None = None
         self._paused = False
         self._sentence_complete = False  # in this pause
@@ -87,6 +88,16 @@ class Segmenter:
     def paused(self) -> bool:
         """Whether the open utterance is in a pause that has been reported."""
         return self._paused
+
+    @property
+    def spoken_from(self) -> int:
+        """Where speech begins in the utterance that was opened last, after its padding."""
+        return self._spoken_from
+
+    @property
+    def silent(self) -> bool:
+        """Whether the last windows of the open utterance were silence, however few."""
+        return self.speaking and self._silence_start is not None
 
     @property
     def retained_from(self) -> int:
@@ -195,6 +206,7 @@ class Segmenter:
         return end if self._silence_start is None else min(end, self._silence_start + self._tail_samples)
 
     def _open(self, start: int) -> SpeechBegan:
+        self._spoken_from = start if self._candidate is None else self._candidate
         self._start, self._candidate = start, None
         self._probabilities = []
         return SpeechBegan(start)

@@ -70,13 +70,25 @@ RECORDING_ENDPOINTING = EndpointingPolicy(silence_ms=1_500)
 
 @dataclass(frozen=True, slots=True)
 class PartialPolicy:
-    """Whether and how often text is shown while somebody speaks; the interval counts audio time."""
+    """Whether and how often text is shown while somebody speaks; intervals count audio time.
+
+    Attributes:
+        interval_ms: From one partial to the next while the recognizer has time to spare.
+        max_interval_ms: The same while it has none. An ``interval_ms`` that is not below it holds whatever the load.
+    """
 
     enabled: bool = True
-    interval_ms: int = 600
+    interval_ms: int = 300
+    max_interval_ms: int = 2_000
 
     def __post_init__(self) -> None:
         _within("interval_ms", self.interval_ms, 100, 10_000)
+        _within("max_interval_ms", self.max_interval_ms, 100, 10_000)
+
+    def interval_at_ms(self, load: float) -> int:
+        """The interval in force at a load from 0 (idle) to 1 (saturated); other loads are taken for the nearer of them."""
+        stretch_ms = max(0, self.max_interval_ms - self.interval_ms)
+        return self.interval_ms + round(stretch_ms * min(1.0, max(0.0, load)))
 
 
 class Numbers(StrEnum):
@@ -118,13 +130,14 @@ class SessionConfig:
     Attributes:
         name: The client's own label for the stream.
         stored: Whether the session and its finals are kept.
-        speculative_finals: Whether a final is begun in a pause, before it is known that the utterance ends there. The answer
-            comes sooner then, for some work in vain: of two pauses in a long recording one ends nothing.
+        live: Whether somebody waits while they speak. Then a final is begun in each pause, before it is known that the
+            utterance ends there; the answer comes sooner, for some work in vain. A recording is recognized when there is
+            time, and half of its pauses end nothing.
     """
 
     name: str | None = None
     stored: bool = True
-    speculative_finals: bool = True
+    live: bool = True
     options: RecognitionOptions = field(default_factory=RecognitionOptions)
     endpointing: EndpointingPolicy = field(default_factory=EndpointingPolicy)
     partials: PartialPolicy = field(default_factory=PartialPolicy)

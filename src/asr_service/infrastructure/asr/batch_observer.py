@@ -1,8 +1,10 @@
 """What the recognizer tells whoever keeps its statistics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from asr_service.domain.ports.recognizer import RecognitionRequest
 from asr_service.infrastructure.asr.worker_link import WorkerEnd
 
 
@@ -34,6 +36,14 @@ class BatchReport:
 class BatchObserver(Protocol):
     """Is told on the event loop; must return at once and must not raise."""
 
+    def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
+        """A worker is given a batch; ``batch_ended`` follows."""
+        ...
+
+    def batch_ended(self, worker: str, *, answered: bool) -> None:
+        """The worker has answered, or the batch failed as a whole."""
+        ...
+
     def batch_done(self, report: BatchReport) -> None: ...
 
     def worker_restarted(self, worker: str, end: WorkerEnd) -> None:
@@ -43,6 +53,12 @@ class BatchObserver(Protocol):
 
 class NoObserver:
     """Keeps no statistics."""
+
+    def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
+        pass
+
+    def batch_ended(self, worker: str, *, answered: bool) -> None:
+        pass
 
     def batch_done(self, report: BatchReport) -> None:
         pass

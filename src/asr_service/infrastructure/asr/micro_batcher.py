@@ -1,6 +1,7 @@
 """Chooses what is recognized next, and together with what."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,16 +18,22 @@ class BatchingPolicy:
     """How much may wait, and what makes a good batch.
 
     Attributes:
-        max_waiting: Requests that may wait, of both kinds. When so many wait, a partial is refused, and a final takes
+        max_waiting: Requests that may wait, of all kinds. When so many wait, a partial is refused, and a final takes
             the place of the partial that has waited longest; it is refused when all that wait are finals.
         max_waiting_per_session: Finals of one session that may wait; more are refused.
         max_batch: Requests in a batch. Whisper base on one core gains nothing above 4–8.
         max_batch_audio_s: Bound for the number of requests times the longest of them, since engines pad to the longest.
             It bounds memory in the engine, the latency of the batch, and its size on the wire. A single request may be
             longer.
-        max_partials_beside_finals: Partials that may fill up a batch with finals, which they delay a little: the second
-            request of a batch costs about 40 % of the first.
+        max_partials: Partials in a batch, since a final that comes just then has to wait for all of it.
+        max_partials_beside_finals: Partials that may fill up a batch with finals. Each delays them by about 40 % of what a
+            request takes alone, and where finals queue up, partials are what must go.
         context_floor_s: Requests that are shorter cost as much as this.
+        max_recordings_while_live: Requests of recordings in a batch while live sessions ask: so long may a live request
+            have to wait that comes just then.
+        live_memory_s: Live sessions count as asking for so long after their last request.
+        recording_turn_s: When live requests alone would keep the workers busy, a request of a recording is let before
+            them every so many seconds.
         min_similarity: Shorter than this part of the longest in the batch is too much padding: at 0.5 it costs the
             shorter request at most what batching saves, about a factor of 2.
     """
@@ -35,7 +42,11 @@ class BatchingPolicy:
     max_waiting_per_session: int = 128
     max_batch: int = 8
     max_batch_audio_s: float = 120.0
-    max_partials_beside_finals: int = 2
+    max_partials: int = 4
+    max_partials_beside_finals: int = 0
+    max_recordings_while_live: int = 2
+    live_memory_s: float = 2.0
+    recording_turn_s: float = 5.0
     context_floor_s: float = 10.0
     min_similarity: float = 0.5
 
@@ -43,8 +54,9 @@ class BatchingPolicy:
 class MicroBatcher:
     """The bounded queue in front of the workers; for one event loop.
 
-    Finals come before partials. Among finals, and among partials, tenants take turns, then the sessions of a tenant;
-    finals of one session keep their order. Of a session only the newest partial waits, and none that a final of the
+    Finals of live sessions come before partials, and these before recordings, which take what time is left; they are not
+    starved, though. Within each kind, tenants take turns, then the sessions of a tenant; finals of one session keep their
+    order. Of a session only the newest partial waits, and none that a final of the
     same utterance makes useless: their callers get ``RecognitionSuperseded``.
 
     The request whose turn it is always goes into the next batch; only its company is chosen, among those next in turn,
@@ -55,11 +67,19 @@ class MicroBatcher:
         self._policy = policy
         self._finals = FairQueue()
         self._partials = FairQueue()
+        self._recordings = FairQueue()
+        self._last_live_s = -math.inf  # when a live request came
+        self._recordings_wait_since_s = -math.inf
         self._work = asyncio.Event()
 
     @property
+    def waiting(self) -> int:
+        return len(self._finals) + len(self._partials) + len(self._recordings)
+
+    @property
     def waiting_finals(self) -> int:
-        return len(self._finals)
+        """Of live sessions and of recordings."""
+        return len(self._finals) + len(self._recordings)
 
     @property
     def waiting_partials(self) -> int:
@@ -75,6 +95,8 @@ class MicroBatcher:
         Raises:
             RecognizerOverloaded: There is no room for it.
         """
+        if pending.request.live:
+            self._last_live_s = pending.queued_at_s
         if pending.request.kind is RecognitionKind.FINAL:
             self._submit_final(pending)
         else:
@@ -95,14 +117,18 @@ class MicroBatcher:
             self._queue_of(pending).push_front(pending)
             self._work.set()
 
-    def take(self, idle_workers: int = 1) -> list[PendingRequest]:
-        """The next batch for one of so many idle workers: an even share of what waits; empty when nothing does."""
-        share = -(-(len(self._finals) + len(self._partials)) // max(1, idle_workers))
-        size = min(self._policy.max_batch, share)
-        batch = self._extended([], self._finals, size)
-        if batch:
-            size = min(size, len(batch) + self._policy.max_partials_beside_finals)
-        batch = self._extended(batch, self._partials, size)
+    def take(self, idle_workers: int = 1, now_s: float = 0.0) -> list[PendingRequest]:
+        """The next batch for one of so many idle workers: an even share of what waits; empty when nothing does.
+
+        Args:
+            idle_workers: The one that the batch is for included.
+            now_s: Monotonic time, as in ``PendingRequest.queued_at_s``.
+        """
+        recordings_turn = now_s - self._recordings_wait_since_s >= self._policy.recording_turn_s
+        if self._recordings and (recordings_turn or not (self._finals or self._partials)):
+            batch = self._recordings_batch(idle_workers, now_s)
+        else:
+            batch = self._live_batch(idle_workers)
         for pending in batch:
             self._queue_of(pending).take(pending)
         self._note_work()
@@ -110,14 +136,31 @@ class MicroBatcher:
 
     def fail_all(self, error: AsrError) -> None:
         """Answers everything that waits with the error."""
-        for queue in (self._finals, self._partials):
+        for queue in (self._finals, self._partials, self._recordings):
             for pending in tuple(queue):
                 queue.discard(pending)
                 pending.fail(error)
         self._note_work()
 
+    def _live_batch(self, idle_workers: int) -> list[PendingRequest]:
+        size = self._even_share(len(self._finals) + len(self._partials), idle_workers)
+        batch = self._extended([], self._finals, size)
+        partials = self._policy.max_partials_beside_finals if batch else self._policy.max_partials
+        return self._extended(batch, self._partials, min(size, len(batch) + partials))
+
+    def _recordings_batch(self, idle_workers: int, now_s: float) -> list[PendingRequest]:
+        self._recordings_wait_since_s = now_s
+        size = self._even_share(len(self._recordings), idle_workers)
+        if now_s - self._last_live_s < self._policy.live_memory_s:
+            size = min(size, self._policy.max_recordings_while_live)
+        return self._extended([], self._recordings, size)
+
+    def _even_share(self, waiting: int, idle_workers: int) -> int:
+        return min(self._policy.max_batch, -(-waiting // max(1, idle_workers)))
+
     def _submit_final(self, pending: PendingRequest) -> None:
-        if len(self._finals.of_session(pending.request)) >= self._policy.max_waiting_per_session:
+        queue = self._queue_of(pending)
+        if len(queue.of_session(pending.request)) >= self._policy.max_waiting_per_session:
             raise _overloaded("Too many utterances of this session wait for recognition.")
         for partial in self._partials.of_session(pending.request):
             if partial.request.utterance <= pending.request.utterance:
@@ -125,7 +168,9 @@ class MicroBatcher:
                 partial.fail(_superseded())
         if self._full:
             self._drop_oldest_partial()
-        self._finals.append(pending)
+        if queue is self._recordings and not queue:
+            self._recordings_wait_since_s = pending.queued_at_s
+        queue.append(pending)
 
     def _submit_partial(self, pending: PendingRequest) -> None:
         older = self._partials.of_session(pending.request)
@@ -172,13 +217,15 @@ class MicroBatcher:
 
     @property
     def _full(self) -> bool:
-        return len(self._finals) + len(self._partials) >= self._policy.max_waiting
+        return self.waiting >= self._policy.max_waiting
 
     def _queue_of(self, pending: PendingRequest) -> FairQueue:
-        return self._finals if pending.request.kind is RecognitionKind.FINAL else self._partials
+        if pending.request.kind is RecognitionKind.PARTIAL:
+            return self._partials
+        return self._finals if pending.request.live else self._recordings
 
     def _note_work(self) -> None:
-        if not self._finals and not self._partials:
+        if not self.waiting:
             self._work.clear()
 
 

@@ -75,6 +75,11 @@ class PooledRecognizer:
         return self.pool.capabilities
 
     @property
+    def waiting(self) -> int:
+        """Requests of all kinds that wait for a worker."""
+        return self._batcher.waiting
+
+    @property
     def waiting_finals(self) -> int:
         return self._batcher.waiting_finals
 
@@ -133,7 +138,7 @@ class PooledRecognizer:
             await self._batcher.wait_for_work()
             try:
                 async with self.pool.lease() as worker:
-                    batch = self._batcher.take(idle_workers=self.pool.idle_workers + 1)
+                    batch = self._batcher.take(self.pool.idle_workers + 1, self._clock.monotonic_s())
                     await self._serve(worker, [pending for pending in batch if not pending.answer.done()])
             except RecognizerUnavailable as unavailable:
                 self._batcher.fail_all(unavailable)
@@ -143,7 +148,7 @@ class PooledRecognizer:
             return
         begun_s = self._clock.monotonic_s()
         try:
-            answer = await worker.recognize([pending.request for pending in batch])
+            answer = await self._recognized_by(worker, [pending.request for pending in batch])
             self._settle(batch, answer)
             self._observer.batch_done(_report(worker.name, batch, answer, begun_s))
         except BatchRejected as rejection:
@@ -158,6 +163,16 @@ class PooledRecognizer:
             log.exception("batch_crashed", worker=worker.name, size=len(batch))
             for pending in batch:
                 pending.fail(RecognitionFailed("The recognizer failed unexpectedly."))
+
+    async def _recognized_by(self, worker: SupervisedWorker, requests: Sequence[RecognitionRequest]) -> BatchAnswered:
+        answered = False
+        self._observer.batch_begun(worker.name, requests)
+        try:
+            answer = await worker.recognize(requests)
+            answered = True
+            return answer
+        finally:
+            self._observer.batch_ended(worker.name, answered=answered)
 
     def _settle(self, batch: Sequence[PendingRequest], answer: BatchAnswered) -> None:
         for pending, outcome in zip(batch, answer.outcomes, strict=True):

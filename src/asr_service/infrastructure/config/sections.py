@@ -85,6 +85,12 @@ class ServerSettings(Section):
         le=100_000,
         description="Live sessions and files in progress at once; more are refused, to try later.",
     )
+    max_load: float = Field(
+        default=0.85,
+        ge=0,
+        le=10,
+        description="Share of the recognizer's time up to which live sessions are let in; 0: however busy it is.",
+    )
 
     @property
     def max_upload_bytes(self) -> int:
@@ -215,7 +221,13 @@ class PartialSettings(Section):
         default=_PARTIALS.interval_ms,
         ge=100,
         le=10_000,
-        description="Milliseconds of audio from one partial to the next.",
+        description="Milliseconds of audio from one partial to the next while there is time to spare.",
+    )
+    max_interval_ms: int = Field(
+        default=_PARTIALS.max_interval_ms,
+        ge=100,
+        le=10_000,
+        description="The same under full load; not above interval_ms: the load makes no difference.",
     )
 
     def policy(self) -> PartialPolicy:

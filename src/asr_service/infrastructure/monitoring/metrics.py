@@ -23,6 +23,7 @@ FINAL_LATENCY_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 
 WAIT_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 INFERENCE_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BATCH_SIZE_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
+LAG_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 HTTP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 _HTTP_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -56,6 +57,9 @@ class Metrics:
 
     def session_ended(self, reason: str) -> None:
         self._sessions_ended.labels(reason).inc()
+
+    def session_refused(self, reason: str) -> None:
+        self._sessions_refused.labels(reason).inc()
 
     def observe_sessions(self, active: Callable[[], float]) -> None:
         """Asks for the number of live sessions at each scrape."""
@@ -109,7 +113,35 @@ class Metrics:
     def worker_restarted(self, reason: str) -> None:
         self._worker_restarts.labels(reason).inc()
 
+    def observe_load(
+        self,
+        *,
+        used: Callable[[], float],
+        needed: Callable[[], float],
+        thinning: Callable[[], float],
+        final_cost_s: Callable[[], float],
+        partial_cost_s: Callable[[], float],
+    ) -> None:
+        """Asks how loaded the recognizer is at each scrape.
+
+        Args:
+            used: Share of the workers' time that is used.
+            needed: Share of it that live sessions cannot do without.
+            thinning: How far partials are thinned, 0 to 1.
+            final_cost_s: Worker time for the finals of one second of speech.
+            partial_cost_s: Worker time for one partial.
+        """
+        self._load.set_function(used)
+        self._needed_load.set_function(needed)
+        self._thinning.set_function(thinning)
+        self._final_cost.set_function(final_cost_s)
+        self._partial_cost.set_function(partial_cost_s)
+
     # --- the edge
+
+    def event_loop_lag(self, seconds: float) -> None:
+        """The event loop was so late."""
+        self._loop_lag.observe(seconds)
 
     def http_request(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """A request was answered; ``route`` is the template, ``None`` when no route matched."""
@@ -139,6 +171,7 @@ class Metrics:
         self._sessions_active = self._gauge("sessions_active", "Live sessions.")
         self._sessions_started = self._counter("sessions_started", "Sessions that began.")
         self._sessions_ended = self._counter("sessions_ended", "Sessions that ended, by reason.", "reason")
+        self._sessions_refused = self._counter("sessions_refused", "Sessions and files refused, by reason.", "reason")
         self._audio_received = self._counter(
             "audio_received_seconds",
             "Audio that arrived; counted up to each utterance when it is answered, and in full when a session ends.",
@@ -159,7 +192,16 @@ class Metrics:
         self._wait = self._histogram("queue_wait_seconds", "How long requests waited for a worker.", WAIT_BUCKETS_S)
         self._worker_restarts = self._counter("worker_restarts", "Worker processes replaced, by reason.", "reason")
 
+        self._load = self._gauge("recognizer_load", "Share of the workers' time that is used.")
+        self._needed_load = self._gauge("recognizer_needed_load", "Share of it that live sessions cannot do without.")
+        self._thinning = self._gauge("partial_thinning", "Partials: 0 as often as wanted, 1 at the longest interval.")
+        self._final_cost = self._gauge(
+            "recognizer_final_cost_seconds", "Worker time for the finals of a second of speech, learned."
+        )
+        self._partial_cost = self._gauge("recognizer_partial_cost_seconds", "Worker time for a partial, learned.")
+
     def _define_edge(self) -> None:
+        self._loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop is.", LAG_BUCKETS_S)
         self._http_requests = self._counter("http_requests", "Requests answered.", "route", "method", "status")
         self._http_duration = self._histogram(
             "http_request_duration_seconds",

@@ -51,14 +51,14 @@ def test_wishes_are_fulfilled() -> None:
         numbers="spoken",
         word_times=False,
         endpointing={"threshold": 0.6, "sentence_silence_ms": 300},
-        partials={"enabled": False},
+        partials={"enabled": False, "max_interval_ms": 4_000},
     )
     assert config == SessionConfig(
         name="demo",
         stored=False,
         options=RecognitionOptions("en", "p", ("a", "b"), Script.TRADITIONAL, word_times=False, numbers=Numbers.SPOKEN),
         endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700, sentence_silence_ms=300),
-        partials=PartialPolicy(enabled=False, interval_ms=900),
+        partials=PartialPolicy(enabled=False, interval_ms=900, max_interval_ms=4_000),
     )
 
 
@@ -116,6 +116,7 @@ def test_audio_has_a_format() -> None:
         ({"audio": []}, "audio", "Input should be an object"),
         ({"endpointing": {"threshold": 0.1}}, "endpointing.threshold", "greater than or equal to 0.15"),
         ({"partials": {"interval_ms": 99}}, "partials.interval_ms", "greater than or equal to 100"),
+        ({"partials": {"max_interval_ms": 10_001}}, "partials.max_interval_ms", "less than or equal to 10000"),
         ({"name": "\ud83d"}, "name", "unicode"),
     ],
 )
@@ -130,7 +131,7 @@ def test_a_wish_that_cannot_be_is_named(wishes: dict[str, Any], field: str, part
     ("wishes", "hint"),
     [
         ({"partial": {}}, "Allowed fields: language, prompt, hotwords, script, numbers, word_times, name, store, "),
-        ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms."),
+        ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms, max_interval_ms."),
     ],
 )
 def test_who_slips_is_told_what_there_is(wishes: dict[str, Any], hint: str) -> None:

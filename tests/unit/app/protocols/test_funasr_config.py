@@ -75,12 +75,12 @@ def test_a_rate_that_is_none_leaves_the_default(audio_fs: object) -> None:
         ([0, -10, 0], 300),
         ([0, 10**12, 0], 2_000),
         ([0, 1e300, 0], 2_000),
-        ([5], 600),
-        ([5, "many", 5], 600),
-        ([5, None, 5], 600),
-        (10, 600),
-        ("", 600),
-        ({}, 600),
+        ([5], 300),
+        ([5, "many", 5], 300),
+        ([5, None, 5], 300),
+        (10, 300),
+        ("", 300),
+        ({}, 300),
     ],
 )
 def test_the_chunk_size_sets_the_interval_of_partials_or_nothing(chunk_size: object, interval_ms: int) -> None:
@@ -101,6 +101,13 @@ def test_mode_offline_is_a_recording_without_partials(mode: object, partials: bo
     config = _start({"mode": mode}).config
     assert config.partials.enabled is partials
     assert (config.endpointing == RECORDING_ENDPOINTING) is recording
+    assert config.live is not recording
+
+
+def test_the_server_says_how_far_the_load_may_stretch_the_interval() -> None:
+    defaults = SessionConfig(partials=PartialPolicy(interval_ms=300, max_interval_ms=5_000))
+    partials = _start({"chunk_size": [5, 10, 5]}, defaults).config.partials
+    assert partials == PartialPolicy(interval_ms=600, max_interval_ms=5_000)
 
 
 def test_partials_that_the_server_switched_off_stay_off() -> None:

@@ -18,9 +18,9 @@ from asr_service.domain.events.recognition_events import (
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionKind, RecognitionRequest
-from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
+from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityUnavailable
 from asr_service.domain.value_objects.asr_config import PartialPolicy, RecognitionOptions, SessionConfig
-from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
+from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat, samples_from_ms
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
@@ -94,6 +94,15 @@ async def test_speech_becomes_finals_and_everybody_is_told_the_same() -> None:
     assert len(studio.listener.of_type(UtteranceFinalized)) == 2
     assert studio.listener.of_type(PartialRecognized)
     assert studio.listener.of_type(SessionEnded)[0].reason is EndReason.COMPLETED
+
+
+@pytest.mark.parametrize(("load", "first_partial_ms"), [(0.0, 288), (1.0, 1_984)])
+@tidy
+async def test_the_load_says_how_often_partials_are_asked_for(load: float, first_partial_ms: int) -> None:
+    studio = Studio(detector=WatchedDetector(), load=lambda: load)
+    await _hear_out(studio.open(), sound(3_000), packet_bytes=WINDOW_BYTES)
+    partials = [request for request in studio.recognizer.requests if request.kind is RecognitionKind.PARTIAL]
+    assert len(partials[0].span) == samples_from_ms(first_partial_ms)
 
 
 @tidy

@@ -139,8 +139,8 @@ class TestAnUtterance:
         (final,) = driver.events_of(UtteranceFinalized)
         assert final.hypothesis.words == (Word("hi", SampleSpan(8 * W + 100, 8 * W + 900), confidence=0.5),)
 
-    def test_without_speculation_a_pause_asks_for_nothing_and_the_endpoint_for_the_final(self) -> None:
-        driver = paused(replace(NO_PARTIALS, speculative_finals=False))
+    def test_in_a_recording_a_pause_asks_for_nothing_and_the_endpoint_for_the_final(self) -> None:
+        driver = paused(replace(NO_PARTIALS, live=False))
         assert not driver.waiting
         driver.push_windows((QUIET, 3))
         (final,) = driver.finals_waiting
@@ -245,6 +245,27 @@ class TestForcedEndpoints:
         driver.answer_all()
         first, second = driver.outcomes
         assert first[1].end == second[1].start == 15 * W
+
+
+class TestRecordings:
+    def test_who_speaks_just_now_asks_for_live_requests(self) -> None:
+        driver = listening()
+        driver.push_windows((SPEECH, 10))
+        driver.push_windows((QUIET, 7))
+        assert [request.live for request in driver.waiting.values()] == [True, True]
+
+    def test_a_recording_does_not(self) -> None:
+        driver = listening(replace(NO_PARTIALS, live=False))
+        driver.push_windows((SPEECH, 10), (QUIET, 10))
+        assert [request.live for request in driver.finals_waiting] == [False]
+
+    def test_nor_does_who_sends_faster_than_anybody_speaks(self) -> None:
+        driver = listening(NO_PARTIALS)
+        for quiet, now_s, live in ((200, 0.0, True), (200, 0.0, False), (10, 20.0, True)):
+            driver.tell_time(now_s)
+            driver.push_windows((QUIET, quiet), (SPEECH, 10), (QUIET, 10))
+            assert [request.live for request in driver.finals_waiting] == [live]
+            driver.answer_all()
 
 
 class TestOptions:

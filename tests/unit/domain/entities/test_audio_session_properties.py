@@ -1,4 +1,4 @@
-"""What holds for every stream: whoever speaks when, however it is cut, in whatever order the answers come."""
+"""What holds for every stream: whoever speaks when, however it is cut, whatever the load, however the answers come."""
 
 from dataclasses import replace
 from random import Random
@@ -38,7 +38,7 @@ def run_at_once(track: list[float], samples: int, config: SessionConfig) -> Sess
 def run_in_packets(
     track: list[float], samples: int, config: SessionConfig, packets: list[int], chance: Random, failures: float = 0.0
 ) -> SessionDriver:
-    """A restless life: any packets, and between them any of the waiting requests answered, or failed, or none."""
+    """A restless life: any packets, any load, and between them any of the waiting requests answered, failed, or none."""
     driver = speak_in_packets(track, samples, config, packets, chance, failures)
     driver.end_input()
     while driver.waiting:
@@ -54,6 +54,7 @@ def speak_in_packets(
     waiting_packets = iter(packets)
     while driver.received < samples:
         packet = next(waiting_packets, chance.randint(1, 30 * WINDOW_SAMPLES))
+        driver.session.load_observed(chance.uniform(-0.5, 1.5))
         driver.push(min(packet, samples - driver.received))
         while driver.waiting and chance.random() < 0.5:
             answer_any(driver, chance, failures)

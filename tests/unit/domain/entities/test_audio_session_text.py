@@ -2,9 +2,21 @@
 
 from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.ports.recognizer import RecognitionKind
+from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis
-from tests.unit.domain.situations import NO_PARTIALS, PAUSED_SPAN, QUIET, SPEECH, TAIL, W, listening, paused, speaking
+from tests.unit.domain.situations import (
+    ENDPOINTING,
+    NO_PARTIALS,
+    PAUSED_SPAN,
+    QUIET,
+    SPEECH,
+    TAIL,
+    W,
+    listening,
+    paused,
+    speaking,
+)
 
 
 class TestPartials:
@@ -36,15 +48,47 @@ class TestPartials:
         driver.push_windows((SPEECH, 1))
         assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 22 * W)]
 
+    def test_the_first_interval_counts_from_the_speech_and_not_from_its_padding(self) -> None:
+        driver = speaking()
+        driver.push_windows((SPEECH, 4))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(8 * W, 20 * W)]
+
+    def test_the_interval_is_kept_in_the_mean_however_long_a_window_is(self) -> None:
+        driver = listening(SessionConfig(endpointing=ENDPOINTING, partials=PartialPolicy(interval_ms=300)))
+        driver.push_windows((SPEECH, 8))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 9 * W)]
+
+    def test_there_are_none_in_silence_that_may_become_a_pause(self) -> None:
+        driver = listening()
+        driver.push_windows((SPEECH, 8), (QUIET, 4))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 13 * W)]
+
+    def test_the_load_stretches_their_interval(self) -> None:
+        driver = listening(SessionConfig(endpointing=ENDPOINTING, partials=PartialPolicy(True, 320, 960)))
+        driver.session.load_observed(0.5)
+        driver.push_windows((SPEECH, 19))
+        assert driver.partials_waiting == []
+        driver.push_windows((SPEECH, 1))
+        driver.say("the")
+        driver.session.load_observed(0.0)
+        driver.push_windows((SPEECH, 10))
+        assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 30 * W)]
+
     def test_they_tell_which_audio_was_listened_to(self) -> None:
         driver = speaking()
-        driver.push_windows((SPEECH, 3))
+        driver.push_windows((SPEECH, 5))
         driver.push_windows((SPEECH, 2))
         driver.say("the")
         driver.push_windows((QUIET, 7))
         driver.say("the cat")
         spans = [event.span for event in driver.events_of(PartialRecognized)]
-        assert spans == [SampleSpan(8 * W, 18 * W), SampleSpan(8 * W, 20 * W + TAIL)]
+        assert spans == [SampleSpan(8 * W, 20 * W), SampleSpan(8 * W, 22 * W + TAIL)]
 
     def test_they_count_their_revisions_and_tell_what_is_settled(self) -> None:
         driver = listening()

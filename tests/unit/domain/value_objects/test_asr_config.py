@@ -69,6 +69,25 @@ def test_a_partial_policy_takes_nothing_beyond(interval_ms: int) -> None:
         PartialPolicy(interval_ms=interval_ms)
 
 
+@pytest.mark.parametrize("max_interval_ms", [99, 10_001])
+def test_the_longest_interval_has_the_same_limits(max_interval_ms: int) -> None:
+    with pytest.raises(ValueError, match="max_interval_ms"):
+        PartialPolicy(max_interval_ms=max_interval_ms)
+
+
+@pytest.mark.parametrize(
+    ("load", "interval_ms"), [(-1.0, 300), (0.0, 300), (0.25, 725), (0.5, 1_150), (1.0, 2_000), (7.0, 2_000)]
+)
+def test_the_interval_grows_with_the_load(load: float, interval_ms: int) -> None:
+    assert PartialPolicy(interval_ms=300, max_interval_ms=2_000).interval_at_ms(load) == interval_ms
+
+
+@pytest.mark.parametrize("interval_ms", [2_000, 5_000])
+@pytest.mark.parametrize("load", [0.0, 0.5, 1.0])
+def test_an_interval_that_is_not_below_the_longest_holds_at_any_load(interval_ms: int, load: float) -> None:
+    assert PartialPolicy(interval_ms=interval_ms, max_interval_ms=2_000).interval_at_ms(load) == interval_ms
+
+
 def test_what_a_client_does_not_choose_has_a_value() -> None:
     config = SessionConfig()
     assert config.options == RecognitionOptions(

@@ -23,6 +23,7 @@ POLICY = BatchingPolicy(
     max_waiting_per_session=100,
     max_batch=4,
     max_batch_audio_s=80.0,
+    max_partials=4,
     max_partials_beside_finals=2,
     context_floor_s=10.0,
     min_similarity=0.5,
@@ -48,12 +49,16 @@ class Queue:
     ) -> PendingRequest:
         return self.submit(RecognitionKind.PARTIAL, session, tenant, utterance, seconds)
 
+    def recording(self, session: str = "file", *, seconds: float = 1.0) -> PendingRequest:
+        return self.submit(RecognitionKind.FINAL, session, "t", 0, seconds, live=False)
+
     def submit(
-        self, kind: RecognitionKind, session: str, tenant: str, utterance: int, seconds: float
+        self, kind: RecognitionKind, session: str, tenant: str, utterance: int, seconds: float, live: bool = True
     ) -> PendingRequest:
         request = recognition_request(
             session_id=session, tenant=tenant, utterance=utterance, kind=kind, pcm=bytes(round(seconds * 32_000))
         )
+        request = replace(request, live=live)
         pending = self.pending(request)
         self.batcher.submit(pending)
         return pending
@@ -62,8 +67,8 @@ class Queue:
         self._arrivals += 1
         return PendingRequest(request, asyncio.Future(loop=self._loop), queued_at_s=float(self._arrivals))
 
-    def take(self, idle_workers: int = 1) -> list[PendingRequest]:
-        return self.batcher.take(idle_workers)
+    def take(self, idle_workers: int = 1, now_s: float = 0.0) -> list[PendingRequest]:
+        return self.batcher.take(idle_workers, now_s)
 
 
 def error_of(pending: PendingRequest) -> BaseException | None:
@@ -244,6 +249,71 @@ def test_a_later_final_of_a_session_does_not_overtake_an_earlier_one_that_does_n
     assert [queue.take(), queue.take(), queue.take()] == [[leader], [short], [fitting]]
 
 
+def test_a_batch_of_partials_is_bounded_on_its_own() -> None:
+    queue = Queue(replace(POLICY, max_partials=2))
+    partials = [queue.partial(f"ses_{number}") for number in range(3)]
+    assert queue.take() == partials[:2]
+    assert queue.take() == partials[2:]
+
+
+def test_unless_told_otherwise_partials_do_not_delay_finals() -> None:
+    queue = Queue(BatchingPolicy())
+    partial, final = queue.partial("a"), queue.final("b")
+    assert queue.take() == [final]
+    assert queue.take() == [partial]
+
+
+# --- recordings
+
+
+def test_recordings_give_way_to_everything_that_is_live() -> None:
+    queue = Queue(replace(POLICY, max_batch=2))
+    recording, partial, final = queue.recording(), queue.partial("a"), queue.final("b")
+    assert queue.take() == [final, partial]
+    assert queue.take() == [recording]
+
+
+def test_recordings_do_not_fill_up_a_batch_that_is_live() -> None:
+    queue = Queue()
+    queue.recording()
+    final = queue.final()
+    assert queue.take() == [final]
+    assert (queue.batcher.waiting_finals, queue.batcher.waiting_partials) == (1, 0)
+
+
+def test_while_live_sessions_ask_batches_of_recordings_are_small() -> None:
+    queue = Queue()
+    live = queue.final()
+    recordings = [queue.recording(f"file_{number}") for number in range(7)]
+    assert queue.take(now_s=live.queued_at_s) == [live]
+    assert queue.take(now_s=live.queued_at_s + 1.9) == recordings[:2]
+    assert queue.take(now_s=live.queued_at_s + 2.0) == recordings[2:6]
+
+
+def test_recordings_have_their_turn_however_much_is_live() -> None:
+    queue = Queue(replace(POLICY, max_batch=1))
+    live = [queue.final(f"ses_{number}") for number in range(8)]
+    assert queue.take(now_s=8.5) == [live[0]]
+    first, second = queue.recording("file_1"), queue.recording("file_2")
+    taken = [queue.take(now_s=second_s) for second_s in (10.0, 13.9, 14.0, 15.0, 18.9, 19.0, 20.0)]
+    assert taken == [[live[1]], [live[2]], [first], [live[3]], [live[4]], [second], [live[5]]]
+
+
+def test_idle_workers_share_recordings() -> None:
+    queue = Queue()
+    recordings = [queue.recording(f"file_{number}") for number in range(4)]
+    assert queue.take(idle_workers=2) == recordings[:2]
+    assert queue.take(idle_workers=1) == recordings[2:]
+
+
+def test_recordings_of_one_session_are_bounded_too() -> None:
+    queue = Queue(replace(POLICY, max_waiting_per_session=2))
+    queue.recording()
+    queue.recording()
+    with pytest.raises(RecognizerOverloaded):
+        queue.recording()
+
+
 # --- what is tried again
 
 
@@ -300,6 +370,7 @@ _arrivals = st.lists(
             st.sampled_from(["t", "u"]),
             st.integers(0, 3),
             st.sampled_from([0.5, 8.0, 14.0, 29.0]),
+            st.booleans(),
         ),
         st.sampled_from(["take", "withdraw", "put back"]),
     ),
@@ -313,7 +384,7 @@ def test_every_request_is_taken_or_answered_and_nothing_else_happens(arrivals: l
     queue = Queue(policy)
     waiting: list[PendingRequest] = []
     last_batch: list[PendingRequest] = []
-    for arrival in arrivals:
+    for now_s, arrival in enumerate(arrivals):
         if isinstance(arrival, tuple):
             try:
                 waiting.append(queue.submit(*arrival))
@@ -327,13 +398,13 @@ def test_every_request_is_taken_or_answered_and_nothing_else_happens(arrivals: l
             waiting = [*last_batch, *waiting]
             last_batch = []
         elif arrival == "take":
-            last_batch = queue.take()
+            last_batch = queue.take(now_s=float(now_s))
             assert_good_batch(last_batch, policy)
             assert set(last_batch) <= set(waiting)
             waiting = [pending for pending in waiting if pending not in last_batch]
         waiting = [pending for pending in waiting if not pending.answer.done()]
-        assert queue.batcher.waiting_finals + queue.batcher.waiting_partials == len(waiting)
-        assert bool(queue.batcher.waiting_finals + queue.batcher.waiting_partials) == queue.batcher._work.is_set()
+        assert queue.batcher.waiting_finals + queue.batcher.waiting_partials == queue.batcher.waiting == len(waiting)
+        assert bool(queue.batcher.waiting) == queue.batcher._work.is_set()
     while batch := queue.take():
         assert_good_batch(batch, policy)
         waiting = [pending for pending in waiting if pending not in batch]

@@ -148,6 +148,44 @@ def test_a_batch_is_counted_with_its_size_audio_and_time() -> None:
     assert value(metrics, "asr_queue_wait_seconds_sum") == pytest.approx(0.05)
 
 
+def test_the_load_is_asked_for_at_each_scrape() -> None:
+    metrics, load = Metrics(), {
+        "used": 0.5,
+        "needed": 0.25,
+        "thinning": 0.0,
+        "final_cost_s": 0.05,
+        "partial_cost_s": 0.08,
+    }
+    metrics.observe_load(
+        used=lambda: load["used"],
+        needed=lambda: load["needed"],
+        thinning=lambda: load["thinning"],
+        final_cost_s=lambda: load["final_cost_s"],
+        partial_cost_s=lambda: load["partial_cost_s"],
+    )
+    load["used"] = 0.75
+    assert value(metrics, "asr_recognizer_load") == 0.75
+    assert value(metrics, "asr_recognizer_needed_load") == 0.25
+    assert value(metrics, "asr_partial_thinning") == 0.0
+    assert value(metrics, "asr_recognizer_final_cost_seconds") == 0.05
+    assert value(metrics, "asr_recognizer_partial_cost_seconds") == 0.08
+
+
+def test_refusals_are_counted_by_reason() -> None:
+    metrics = Metrics()
+    for reason in ("load", "places", "load"):
+        metrics.session_refused(reason)
+    assert value(metrics, "asr_sessions_refused_total", reason="load") == 2
+    assert value(metrics, "asr_sessions_refused_total", reason="places") == 1
+
+
+def test_the_lag_of_the_event_loop_has_its_buckets() -> None:
+    metrics = Metrics()
+    metrics.event_loop_lag(0.02)
+    assert value(metrics, "asr_event_loop_lag_seconds_bucket", le="0.01") == 0
+    assert value(metrics, "asr_event_loop_lag_seconds_bucket", le="0.025") == 1
+
+
 def test_queues_are_asked_for_their_depth_at_each_scrape() -> None:
     metrics, queue = Metrics(), ["a"]
     metrics.observe_queue("recognizer", lambda: len(queue), capacity=8)

@@ -1,6 +1,7 @@
 """Serves one WebSocket: the only place where a socket, a codec and a session meet."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class AudioHandler:
         """Accepts the connection and serves it to its end; a full house is refused before the handshake, by HTTP 503."""
         with correlated(connection_id=new_id("con")):
             try:
-                with self._admission.admit(caller):
+                with self._admission.admit_live(caller):
                     codec = new_codec(self._recognizer.capabilities, self._defaults)
                     await websocket.accept(subprotocol=subprotocol)
                     connection = Connection(
@@ -98,7 +99,7 @@ class AudioHandler:
 
 async def _refuse(websocket: WebSocket, error: AsrError) -> None:
     meaning = meaning_of(error)
-    headers = {"Retry-After": str(round(error.retry_after_s))} if error.retry_after_s is not None else None
+    headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
     body = {"code": error.code, "message": error.message, "hint": error.hint}
     await websocket.send_denial_response(JSONResponse(body, status_code=meaning.http_status, headers=headers))
 

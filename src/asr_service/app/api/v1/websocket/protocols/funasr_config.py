@@ -13,7 +13,6 @@ from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
     Numbers,
-    PartialPolicy,
     RecognitionOptions,
     SessionConfig,
 )
@@ -81,13 +80,17 @@ class FunAsrConfig:
     def session_config(self, defaults: SessionConfig) -> SessionConfig:
         """What this means for a session."""
         offline = self.mode is Mode.OFFLINE
-        interval_ms = self.partial_ms or defaults.partials.interval_ms
         return replace(
             defaults,
             name=self.wav_name,
             options=self.options(defaults.options),
             endpointing=RECORDING_ENDPOINTING if offline else defaults.endpointing,
-            partials=PartialPolicy(enabled=defaults.partials.enabled and not offline, interval_ms=interval_ms),
+            partials=replace(
+                defaults.partials,
+                enabled=defaults.partials.enabled and not offline,
+                interval_ms=self.partial_ms or defaults.partials.interval_ms,
+            ),
+            live=not offline,
         )
 
     def audio_format(self) -> AudioFormat:

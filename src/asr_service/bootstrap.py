@@ -168,7 +168,7 @@ def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics) -> 
         model_directory,
         wanted.model,
         device=wanted.device,
-        compute_type=wanted.compute_type,
+        compute_type=wanted.arithmetic(wanted.device),
         threads=wanted.threads_per_worker,
         beam_size=wanted.beam_size,
     )

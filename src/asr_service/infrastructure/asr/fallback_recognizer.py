@@ -1,5 +1,6 @@
 """Two recognizers as one: the second answers what the first cannot."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -79,7 +80,7 @@ class FallbackRecognizer:
         if not may_stand_in(request, self._second.capabilities, self._first.capabilities):
             return await self._first.recognize(request)
         if not self._is_ready():
-            return await self._recognize_by_second_first(request)
+            return await self._ask_second_first(request)
         try:
             return await self._first.recognize(request)
         except (RecognizerUnavailable, RecognizerOverloaded, RecognitionFailed) as error:
@@ -88,7 +89,7 @@ class FallbackRecognizer:
             self._report(request, error.code)
         return await self._second.recognize(request)
 
-    async def _recognize_by_second_first(self, request: RecognitionRequest) -> Hypothesis:
+    async def _ask_second_first(self, request: RecognitionRequest) -> Hypothesis:
         self._report(request, RecognizerUnavailable.code)
         try:
             return await self._second.recognize(request)
@@ -98,7 +99,8 @@ class FallbackRecognizer:
         return await self._first.recognize(request)
 
     def _report(self, request: RecognitionRequest, code: str) -> None:
-        log.warning("recognition_fell_back", request_id=request.request_id, kind=request.kind, code=code)
+        level = logging.WARNING if request.kind is RecognitionKind.FINAL else logging.DEBUG  # partials are too many
+        log.log(level, "recognition_fell_back", request_id=request.request_id, kind=request.kind, code=code)
         self._on_fallback(request.kind, code)
 
 

@@ -14,8 +14,8 @@ class TwoPassRecognizer:
     """Has partials recognized by one recognizer, finals by another.
 
     A partial goes to the finals' recognizer all the same when the other one does not know the language, or takes less
-    audio at once. So the partials of an utterance come from one recognizer unless the client changes the language
-    meanwhile, and a text that is settled is continued by the recognizer that wrote it.
+    audio at once. Neither changes within an utterance as a rule, so what is settled is continued by the recognizer that
+    wrote it; if it does change, settled text is text like any other. Finals are recognized without it.
 
     Starts and closes neither of them.
 

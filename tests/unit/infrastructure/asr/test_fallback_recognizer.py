@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from asr_service.domain.ports.recognizer import (
     RecognitionFailed,
@@ -62,6 +63,15 @@ async def test_a_partial_is_given_to_the_second_when_the_first_is_unavailable() 
     pair = Pair(UNAVAILABLE)
     assert await pair.text(partial()) == "of the second"
     assert pair.told == [("partial", "recognizer_unavailable")]
+
+
+@pytest.mark.parametrize(("kind", "level"), [(RecognitionKind.FINAL, "warning"), (RecognitionKind.PARTIAL, "debug")])
+async def test_falling_back_is_logged_without_any_text(kind: RecognitionKind, level: str) -> None:
+    request = recognition_request(kind=kind, prompt="a secret")
+    with capture_logs() as logs:
+        await Pair(UNAVAILABLE).text(request)
+    told = {"request_id": request.request_id, "kind": kind, "code": "recognizer_unavailable"}
+    assert logs == [{"event": "recognition_fell_back", "log_level": level, **told}]
 
 
 @pytest.mark.parametrize("error", [OVERLOADED, FAILED, SUPERSEDED])

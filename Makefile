@@ -77,7 +77,7 @@ context: setup-check models ## Find the shortest context that a Whisper model ma
 	@test -n '$(AUDIO)' || { echo 'context: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.encoder_context '$(AUDIO)'
 
-trust: setup-check models ## Show on AUDIO=folder that no word is lost or invented: PART=silence|cuts|monologue|sessions|long
+trust: setup-check models ## Show on AUDIO=folder that no word is lost or invented: PART=silence, cuts, monologue, sessions or long
 	@test -n '$(AUDIO)' -a -n '$(PART)' || { echo 'trust: for example AUDIO=recordings PART=cuts' >&2; exit 2; }
 	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
 		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')

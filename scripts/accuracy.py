@@ -56,7 +56,7 @@ async def _transcribe_by_service(settings: Settings, clips: list[Clip]) -> dict[
 
 def _transcribe_by_faster_whisper(settings: Settings, clips: list[Clip]) -> dict[str, str]:
     folder = str(open_model_store(settings).locate(settings.recognizer.model))
-    model = WhisperModel(folder, device="cpu", compute_type=settings.recognizer.compute_type, cpu_threads=1)
+    model = WhisperModel(folder, device="cpu", compute_type=settings.recognizer.arithmetic("cpu"), cpu_threads=1)
 
     def transcribe(clip: Clip) -> str:
         segments, _ = model.transcribe(str(clip.path), language=clip.group, beam_size=settings.recognizer.beam_size)

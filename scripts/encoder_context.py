@@ -22,6 +22,7 @@ import numpy as np
 from asr_service.bootstrap import open_decoder, open_model_store
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.infrastructure.asr.kept_memory import keep_freed_memory
+from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.whisper.decoding import EncoderContext
 from asr_service.infrastructure.asr.whisper.network import Features, WhisperNetwork
 from asr_service.infrastructure.asr.whisper.prompt import build_prompt, max_text_tokens
@@ -88,8 +89,9 @@ def main() -> None:
 
 def _network(settings: Settings) -> WhisperNetwork:
     wanted = settings.recognizer
+    device = find_hardware(wanted.device).device
     directory = open_model_store(settings).locate(wanted.model)
-    return WhisperNetwork(directory, wanted.device, wanted.compute_type, wanted.threads_per_worker)
+    return WhisperNetwork(directory, device, 0, wanted.arithmetic(device), wanted.threads_per_worker)
 
 
 def _contexts() -> Iterator[EncoderContext]:

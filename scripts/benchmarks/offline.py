@@ -34,7 +34,7 @@ def run_offline(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
     short = [clip for clip in clips if clip.seconds <= LONGEST_SHORT_S]
     long = [clip for clip in clips if clip.seconds > LONGEST_SHORT_S]
     folder = str(open_model_store(settings).locate(settings.recognizer.model))
-    model = WhisperModel(folder, device="cpu", compute_type=settings.recognizer.compute_type, cpu_threads=1)
+    model = WhisperModel(folder, device="cpu", compute_type=settings.recognizer.arithmetic("cpu"), cpu_threads=1)
     batched = BatchedInferencePipeline(model)
     beam_size = settings.recognizer.beam_size
 

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows both sides, the use cases and the adapters."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,22 +19,15 @@ from asr_service.domain.events.session_events import SessionEnded, SessionStarte
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
-from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
+from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import load_catalogue
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
-from asr_service.infrastructure.asr.batch_observer import BatchReport
-from asr_service.infrastructure.asr.cpu_quota import usable_cpus
-from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
-from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
-from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
-from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
-from asr_service.infrastructure.asr.worker_link import WorkerEnd
-from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
@@ -45,6 +38,7 @@ from asr_service.infrastructure.persistence.result_repository import SqlResultRe
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
+from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
 
 _STORED_EVENTS = (SessionStarted, UtteranceFinalized, SessionEnded)
@@ -70,33 +64,6 @@ class Transcriber:
     recognizer: Recognizer
     decoder: PyAvAudioDecoder
     recording_defaults: SessionConfig
-
-
-class _MeteredBatches:
-    """Tells the metrics and the load what the recognizer reports."""
-
-    def __init__(self, metrics: Metrics, load: RecognizerLoad) -> None:
-        self._metrics = metrics
-        self._load = load
-
-    def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
-        self._load.batch_begun(worker, requests)
-
-    def batch_ended(self, worker: str, *, answered: bool) -> None:
-        self._load.batch_ended(worker, answered=answered)
-
-    def batch_done(self, report: BatchReport) -> None:
-        self._metrics.batch_done(
-            finals=report.finals,
-            partials=report.partials,
-            failures=report.failures,
-            audio_s=report.audio_s,
-            queue_waits_s=report.queue_wait_s,
-            inference_s=report.inference_s,
-        )
-
-    def worker_restarted(self, worker: str, end: WorkerEnd) -> None:
-        self._metrics.worker_restarted(end)
 
 
 def open_model_store(settings: Settings) -> ModelStore:
@@ -142,23 +109,18 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     """The real engines, ready to work.
 
     Raises:
-        ModelMissing, ModelCorrupt: Files of a model are not there, or not as they should be.
-        RecognizerUnavailable: No worker could be started.
+        ModelUnknown, ModelMissing, ModelCorrupt: A model that is named is not there, or not as it should be.
+        RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
-    store = open_model_store(settings)
+    store, wanted = open_model_store(settings), settings.recognizer
+    plans = plan_pools(wanted, store, find_hardware(wanted.device))
     detector = _detector(settings, store.locate("silero-vad"), metrics)
     try:
-        load = _load(settings, metrics)
-        async with _recognizer(settings, store.locate(settings.recognizer.model), metrics, load) as recognizer:
-            yield Engines(open_decoder(settings), detector, recognizer, partial(_check_workers, recognizer.pool), load)
+        load = watch_load(plans, settings.partials.policy(), metrics)
+        async with open_pools(plans, wanted, metrics, load) as pools:
+            yield Engines(open_decoder(settings), detector, compose_recognizer(pools, metrics), pools.check, load)
     finally:
         await detector.close()
-
-
-async def _check_workers(pool: WorkerPool) -> None:
-    if pool.status().ready == 0:
-        pool.check_available()
-        raise RecognizerUnavailable("All recognition workers are restarting.")
 
 
 def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> SileroVoiceActivityDetector:
@@ -173,48 +135,11 @@ def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> Si
     return detector
 
 
-def _workers(settings: Settings) -> int:
-    wanted = settings.recognizer
-    return wanted.workers or max(1, int(usable_cpus() / wanted.threads_per_worker))
-
-
-def _load(settings: Settings, metrics: Metrics) -> RecognizerLoad:
-    load = RecognizerLoad(_workers(settings), SystemClock(), settings.partials.policy())
-    metrics.observe_load(
-        used=lambda: load.utilization,
-        needed=lambda: load.needed,
-        thinning=lambda: load.of_partials,
-        final_cost_s=lambda: load.final_cost_s,
-        partial_cost_s=lambda: load.partial_cost_s,
-    )
-    return load
-
-
-def _recognizer(settings: Settings, model_directory: Path, metrics: Metrics, load: RecognizerLoad) -> PooledRecognizer:
-    wanted = settings.recognizer
-    factory = FasterWhisperEngineFactory(
-        model_directory,
-        wanted.model,
-        device=wanted.device,
-        compute_type=wanted.compute_type,
-        threads=wanted.threads_per_worker,
-        beam_size=wanted.beam_size,
-    )
-    policy = SupervisionPolicy(hang_timeout_s=wanted.hang_timeout_s, memory_ceiling_bytes=wanted.memory_ceiling_bytes)
-    observer = _MeteredBatches(metrics, load)
-    recognizer = PooledRecognizer(
-        WorkerPool(factory, _workers(settings), policy, observer),
-        clock=SystemClock(),
-        policy=BatchingPolicy(max_batch=wanted.max_batch, max_waiting=wanted.max_waiting),
-        observer=observer,
-    )
-    metrics.observe_queue("recognizer", lambda: recognizer.waiting, wanted.max_waiting)
-    return recognizer
-
-
 @asynccontextmanager
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
-    """Everything for transcribing recordings here and now: no database, no server."""
+    """Everything for transcribing recordings here and now: no database, no server, and no partials."""
+    finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
+    settings = settings.model_copy(update={"recognizer": finals_only})
     async with open_engines(settings, Metrics()) as engines:
         admission = Admission(settings.server.max_sessions)
         transcription = _transcription(engines, InProcessEventBus(()), admission)

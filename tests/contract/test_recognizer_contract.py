@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionKind, RecognitionRequest, Recognizer
+from asr_service.domain.ports.recognizer import (
+    RecognitionFailed,
+    RecognitionKind,
+    RecognitionRequest,
+    Recognizer,
+    RecognizerUnavailable,
+)
 from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.shared.clock import SystemClock
 from tests.fakes.engines import FAIL, ScriptedEngineFactory
@@ -25,12 +33,33 @@ def by_prompt(request: RecognitionRequest) -> Answer:
     return request.request_id if any(request.pcm) else ""
 
 
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["fake", "pooled"], ids=["scripted fake", "pooled recognizer"]
-)
+def two_pass() -> Recognizer:
+    """One recognizer for partials and another for finals."""
+    return TwoPassRecognizer(partials=FakeRecognizer(by_prompt), finals=FakeRecognizer(by_prompt))
+
+
+def falling_back() -> Recognizer:
+    """The first recognizer is of no use, so that every answer is the second's."""
+    return FallbackRecognizer(FakeRecognizer(lambda _: RecognizerUnavailable("It is gone.")), FakeRecognizer(by_prompt))
+
+
+def not_falling_back() -> Recognizer:
+    """The second recognizer is of no use, so that every answer is the first's, but for those that it fails on."""
+    return FallbackRecognizer(FakeRecognizer(by_prompt), FakeRecognizer(lambda _: RecognitionFailed("It is broken.")))
+
+
+IN_THIS_PROCESS = {
+    "scripted fake": lambda: FakeRecognizer(by_prompt),
+    "two passes": two_pass,
+    "second of two": falling_back,
+    "first of two": not_falling_back,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*IN_THIS_PROCESS, "pooled recognizer"])
 async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer]:
-    if request.param == "fake":
-        yield FakeRecognizer(by_prompt)
+    if make := IN_THIS_PROCESS.get(request.param):
+        yield make()
     else:
         async with PooledRecognizer(WorkerPool(ScriptedEngineFactory(), size=2), clock=SystemClock()) as pooled:
             yield pooled

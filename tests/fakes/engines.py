@@ -16,6 +16,7 @@ from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCa
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import SILENCE, Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
+from asr_service.infrastructure.asr.self_test import SELF_TEST
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,8 @@ def behind(gate: Path) -> str:
 
 
 def heard(request: RecognitionRequest) -> Hypothesis:
-    """What a healthy engine answers: one word, the request's id, as long as the audio; nothing for digital silence."""
-    if not any(request.pcm):
+    """What a healthy engine answers: one word, the request's id, as long as the audio; nothing where nobody speaks."""
+    if request.request_id == SELF_TEST or not any(request.pcm):
         return SILENCE
     word = Word(text=request.request_id, span=SampleSpan(0, len(request.span)), confidence=0.9)
     return Hypothesis(text=request.request_id, words=(word,), timing=Timing.ALIGNED, language="en")
@@ -68,9 +69,8 @@ def heard(request: RecognitionRequest) -> Hypothesis:
 class ScriptedEngine:
     """Hears the id of each request, unless its prompt says otherwise."""
 
-    capabilities = CAPABILITIES
-
-    def __init__(self) -> None:
+    def __init__(self, capabilities: RecognizerCapabilities = CAPABILITIES) -> None:
+        self.capabilities = capabilities
         self._kept: list[bytes] = []
 
     def recognize(self, batch: Sequence[RecognitionRequest]) -> list[Outcome]:
@@ -121,14 +121,20 @@ class ScriptedEngineFactory:
         failing_once: Cannot be loaded while this file exists; the attempt deletes it.
         dying: The process dies while loading.
         mute: Its self-test fails.
+        hallucinating: It hears words in noise.
+        fatal: The process dies of every request.
+        capabilities: What it claims to be able to do.
     """
 
     missing: str | None = None
     failing_once: Path | None = None
     dying: bool = False
     mute: bool = False
+    hallucinating: bool = False
+    fatal: bool = False
+    capabilities: RecognizerCapabilities = CAPABILITIES
 
-    def __call__(self) -> "ScriptedEngine | MuteEngine":
+    def __call__(self) -> "ScriptedEngine | MuteEngine | HallucinatingEngine | FatalEngine":
         if self.missing is not None:
             raise RecognizerUnavailable(self.missing, hint="Fetch it first.")
         if self.failing_once is not None:
@@ -137,7 +143,11 @@ class ScriptedEngineFactory:
                 raise OSError("the file is locked")
         if self.dying:
             os.kill(os.getpid(), signal.SIGKILL)
-        return MuteEngine() if self.mute else ScriptedEngine()
+        if self.mute:
+            return MuteEngine()
+        if self.hallucinating:
+            return HallucinatingEngine()
+        return FatalEngine(self.capabilities) if self.fatal else ScriptedEngine(self.capabilities)
 
 
 class MuteEngine:
@@ -147,3 +157,24 @@ class MuteEngine:
 
     def recognize(self, batch: Sequence[RecognitionRequest]) -> list[Outcome]:
         return [EngineFailure("the weights are all zero") for _ in batch]
+
+
+class HallucinatingEngine:
+    """Loads, and hears the phantom that Whisper is known for in everything."""
+
+    capabilities = CAPABILITIES
+
+    def recognize(self, batch: Sequence[RecognitionRequest]) -> list[Outcome]:
+        return [Hypothesis(text="Thanks for watching!") for _ in batch]
+
+
+class FatalEngine:
+    """Passes its self-test, and dies of everything else."""
+
+    def __init__(self, capabilities: RecognizerCapabilities) -> None:
+        self.capabilities = capabilities
+
+    def recognize(self, batch: Sequence[RecognitionRequest]) -> list[Outcome]:
+        if any(request.request_id != SELF_TEST for request in batch):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [SILENCE for _ in batch]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -146,22 +146,36 @@ async def test_closing_while_workers_start_leaves_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factory", "reason"),
+    ("factory", "reason", "hint"),
     [
-        (ScriptedEngineFactory(missing="The model is not installed."), "The model is not installed."),
-        (ScriptedEngineFactory(mute=True), "the weights are all zero"),
-        (ScriptedEngineFactory(dying=True), "SIGKILL"),
+        (ScriptedEngineFactory(missing="The model is not installed."), "The model is not installed.", "Fetch it"),
+        (ScriptedEngineFactory(mute=True), "self-test: the weights are all zero", "models verify"),
+        (ScriptedEngineFactory(hallucinating=True), "self-test: it heard words in noise: 'Thanks for", "models verify"),
+        (ScriptedEngineFactory(dying=True), "SIGKILL", None),
     ],
-    ids=["model missing", "self-test fails", "dies while loading"],
+    ids=["model missing", "self-test fails", "words in noise", "dies while loading"],
 )
 async def test_when_no_worker_can_be_started_the_reason_is_passed_on(
-    factory: ScriptedEngineFactory, reason: str
+    factory: ScriptedEngineFactory, reason: str, hint: str | None
 ) -> None:
     pool = WorkerPool(factory, size=1, policy=PROMPT)
     with pytest.raises(RecognizerUnavailable, match=reason) as refusal:
         await pool.start()
-    assert refusal.value.hint == ("Fetch it first." if factory.missing else None)
+    assert (hint is None) == (refusal.value.hint is None)
+    assert (hint or "") in (refusal.value.hint or "")
     assert pids(pool.status()) == []
+
+
+async def test_of_several_factories_the_workers_take_one_each_in_turn() -> None:
+    devices = [ScriptedEngineFactory(capabilities=replace(CAPABILITIES, model=f"on device {n}")) for n in range(2)]
+    async with running(WorkerPool(devices, size=3, name="asr-test")) as pool:
+        status = await pool.wait_for(all_ready)
+        assert pool.ready_workers == 3
+        assert [worker.name for worker in status.workers] == ["asr-test-1", "asr-test-2", "asr-test-3"]
+        async with pool.lease() as first, pool.lease() as second, pool.lease() as third:
+            models = [worker.capabilities.model for worker in (first, second, third) if worker.capabilities]
+    assert models == ["on device 0", "on device 1", "on device 0"]
+    assert pool.ready_workers == 0
 
 
 async def test_a_process_that_cannot_be_started_is_reported() -> None:

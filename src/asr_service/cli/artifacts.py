@@ -15,7 +15,7 @@ from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
 
 RUNTIME_MODELS = ("silero-vad",)
-"""Needed beside the recognizer's model, whatever it is."""
+"""Needed beside the recognizer's models, whatever they are."""
 SAMPLE_RECORDINGS = "phrases"
 
 models = typer.Typer(help="Models and recordings on this machine.", no_args_is_help=True)
@@ -77,10 +77,7 @@ def samples(
 
 
 def _chosen(names: list[str] | None, settings: Settings) -> list[str]:
-    if names:
-        return names
-    own = settings.recognizer.model_directory is not None
-    return [*RUNTIME_MODELS] if own else [settings.recognizer.model, *RUNTIME_MODELS]
+    return names or [*settings.recognizer.catalogue_models, *RUNTIME_MODELS]
 
 
 @contextmanager

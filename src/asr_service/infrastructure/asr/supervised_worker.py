@@ -103,6 +103,11 @@ class SupervisedWorker:
         """Whether ``occupy`` may be called."""
         return self._state is WorkerState.IDLE and not self._withheld and self._link is not None and self._link.alive
 
+    @property
+    def ready(self) -> bool:
+        """Whether its process is in service, idle or busy."""
+        return self._state in (WorkerState.IDLE, WorkerState.BUSY) and self._link is not None and self._link.alive
+
     def status(self) -> WorkerStatus:
         link = self._link if self._link is not None and self._link.alive else None
         return WorkerStatus(

@@ -2,7 +2,7 @@
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from asr_service.domain.ports.recognizer import RecognizerCapabilities, RecognizerUnavailable
@@ -20,18 +20,22 @@ class WorkerPool:
     workers; they do not outlive the parent, even if it is killed.
 
     Args:
-        factory: Loads the engine, in the worker process; of a class that can be imported, not of the main module.
+        factory: Loads the engine, in the worker process; of a class that can be imported, not of the main module. Of
+            several, one for each device for instance, the workers take one each, in turn.
         size: Number of workers.
         policy: When a worker is given up.
         observer: Is told of every worker that ended in service.
+        name: The workers are called after it, ``asr-worker-1`` and so on.
     """
 
     def __init__(
         self,
-        factory: EngineFactory,
+        factory: EngineFactory | Sequence[EngineFactory],
         size: int,
         policy: SupervisionPolicy | None = None,
         observer: BatchObserver | None = None,
+        *,
+        name: str = "asr-worker",
     ) -> None:
         if size < 1:
             raise ValueError("a pool needs one worker")
@@ -39,10 +43,16 @@ class WorkerPool:
         self._closed = False
         self._changed = asyncio.Event()
         self._supervisors: list[asyncio.Task[None]] = []
-        pickled, recycling = pickle.dumps(factory), asyncio.Lock()
+        factories = factory if isinstance(factory, Sequence) else (factory,)
+        pickled, recycling = [pickle.dumps(each) for each in factories], asyncio.Lock()
         self._workers = [
             SupervisedWorker(
-                f"asr-worker-{number}", pickled, self._policy, observer or NoObserver(), self._notify, recycling
+                f"{name}-{number}",
+                pickled[(number - 1) % len(pickled)],
+                self._policy,
+                observer or NoObserver(),
+                self._notify,
+                recycling,
             )
             for number in range(1, size + 1)
         ]
@@ -54,6 +64,11 @@ class WorkerPool:
     @property
     def idle_workers(self) -> int:
         return sum(1 for worker in self._workers if worker.idle)
+
+    @property
+    def ready_workers(self) -> int:
+        """Workers that can recognize: idle or busy."""
+        return sum(1 for worker in self._workers if worker.ready)
 
     @property
     def capabilities(self) -> RecognizerCapabilities:

@@ -3,19 +3,16 @@
 import multiprocessing
 import os
 import pickle
-import random
 import signal
 import socket
 import threading
 import time
-from array import array
 from collections.abc import Sequence
 
-from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
-from asr_service.domain.value_objects.asr_config import RecognitionOptions
-from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, SampleSpan
-from asr_service.infrastructure.asr.engine import Engine, EngineFailure
+from asr_service.domain.ports.recognizer import RecognitionRequest
+from asr_service.infrastructure.asr.engine import Engine
 from asr_service.infrastructure.asr.kept_memory import keep_freed_memory
+from asr_service.infrastructure.asr.self_test import run_self_test
 from asr_service.infrastructure.asr.worker_messages import (
     Alive,
     Batch,
@@ -29,14 +26,6 @@ from asr_service.infrastructure.asr.worker_messages import (
 )
 from asr_service.infrastructure.asr.worker_output import divert_output, forward_logs
 from asr_service.shared.errors import AsrError
-
-_NOISE_PEAK = 200  # of 32767: a hissing microphone, about -49 dBFS; engines may skip what is much quieter
-
-
-class SelfTestFailed(AsrError):
-    """The engine was loaded but could not process a second of noise."""
-
-    code = "self_test_failed"
 
 
 def run_worker(channel: socket.socket, output: socket.socket, factory: bytes) -> None:
@@ -101,35 +90,13 @@ def _die_with_parent() -> None:
 def _load(parent: _ParentLink, factory: bytes) -> Engine | None:
     try:
         engine: Engine = pickle.loads(factory)()  # noqa: S301 - pickled by the parent
-        _self_test(engine)
+        run_self_test(engine)
         capabilities = engine.capabilities
     except Exception as error:
         parent.send(StartFailed(_describe(error), error.hint if isinstance(error, AsrError) else None))
         return None
     parent.send(Ready(capabilities))
     return engine
-
-
-def _self_test(engine: Engine) -> None:
-    """One real recognition: warms up lazy initialisation and shows that answers come at all."""
-    (outcome,) = engine.recognize([_near_silence()])
-    if isinstance(outcome, EngineFailure):
-        raise SelfTestFailed(f"The engine failed its self-test: {outcome.message}")
-
-
-def _near_silence() -> RecognitionRequest:
-    chance = random.Random(0)  # noqa: S311 - noise, not a secret
-    noise = array("h", (chance.randint(-_NOISE_PEAK, _NOISE_PEAK) for _ in range(SAMPLE_RATE_HZ)))
-    return RecognitionRequest(
-        request_id="self-test",
-        session_id="self-test",
-        tenant="self-test",
-        utterance=0,
-        kind=RecognitionKind.FINAL,
-        span=SampleSpan(0, len(noise)),
-        pcm=noise.tobytes(),
-        options=RecognitionOptions(),
-    )
 
 
 def _serve(parent: _ParentLink, engine: Engine) -> None:

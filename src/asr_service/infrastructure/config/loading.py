@@ -27,8 +27,10 @@ from asr_service.infrastructure.config.sources import (
     from_env_file,
     from_environment,
     from_overrides,
+    from_preset,
 )
 
+PRESET_KEY = "recognizer.preset"
 _LONGEST_SHOWN = 100  # characters of a wrong value
 
 
@@ -39,7 +41,7 @@ def load_settings(
     env_file: Path | None = Path(".env"),
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Reads the settings. Sources, the strongest first: overrides, environment, ``.env``, configuration file, defaults.
+    """Reads the settings. Sources, the strongest first: overrides, environment, ``.env``, configuration file, preset, defaults.
 
     Args:
         overrides: From the command line, nested or with dotted keys; ``None`` as a value means not given.
@@ -55,7 +57,9 @@ def load_settings(
     dotenv = from_env_file(env_file)
     named = [entries.pop(key_of(CONFIG_FILE_VARIABLE), None) for entries in (environment, dotenv)]
     path = config_file or next((Path(entry.value).expanduser() for entry in named if entry), None)
-    entries = {**from_config_file(path), **dotenv, **environment, **from_overrides(overrides or {})}
+    written = {**from_config_file(path), **dotenv, **environment, **from_overrides(overrides or {})}
+    preset = written.get(PRESET_KEY)
+    entries = {**from_preset(preset.value if preset else None), **written}
     known = {key: entry for key, entry in entries.items() if key in setting_fields()}
     unknown = [_unknown(key, entry) for key, entry in entries.items() if key not in known and not _is_empty(key, entry)]
     settings = _validated(known, unknown)

@@ -102,29 +102,71 @@ class ServerSettings(Section):
 
 
 class RecognizerSettings(Section):
-    """The model that turns speech into text, and the processes that it runs in."""
+    """The models that turn speech into text, and the processes that they run in."""
 
+    preset: Literal["fast", "balanced", "accurate"] = Field(
+        default="balanced", description="Bundle of settings; it holds for those that are set nowhere else."
+    )
     model: str = Field(
         default="whisper-base", min_length=1, description="Name of the model; `asr-service models list` shows all."
     )
     model_directory: Directory | None = Field(
         default=None, description="Directory of a converted model, to be used in place of the named one; empty: none."
     )
+    partials_model: str = Field(
+        default="",
+        description="Name of a smaller model for partials of the languages that it knows; empty: the same for all.",
+    )
+    fallback_model: str = Field(
+        default="",
+        description="Name of a model for finals that the other one fails on or has no room for; empty: none.",
+    )
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="Where the model runs; auto: GPU if there is one."
     )
-    compute_type: Literal[
-        "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
-    ] = Field(default="int8", description="Arithmetic of the model; auto: the fastest that the device has.")
+    compute_type: Annotated[
+        Literal[
+            "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+        ]
+        | None,
+        Told(default="int8 on a CPU, int8_float16 on a GPU"),
+    ] = Field(default=None, description="Arithmetic of the models; auto: the fastest that the device has.")
     workers: int = Field(
         default=0,
         ge=0,
         le=256,
-        description="Worker processes, each with the model in memory; 0: as many as the CPU quota allows.",
+        description="Worker processes, each with the model in memory; 0: as many as the CPU quota allows, or one on "
+        "each GPU.",
+    )
+    partials_workers: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Worker processes of the model for partials, if there is one; 0: half of those that the CPU quota "
+        "allows, or one on each GPU.",
     )
     threads_per_worker: int = Field(default=1, ge=1, le=256, description="CPU threads of each worker.")
     beam_size: int = Field(
         default=1, ge=1, le=16, description="Width of the search for finals; 1 is greedy. A wider one costs CPU time."
+    )
+    context_floor_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=30,
+        description="Seconds that a model hears at least, silence added; `make context` finds the value for a model.",
+    )
+    context_tail_s: float = Field(
+        default=3.0,
+        ge=0,
+        le=10,
+        description="Seconds of silence that a model hears at least after the speech; from `make context` as well.",
+    )
+    finals_context_s: float = Field(
+        default=10.0,
+        ge=10,
+        le=30,
+        description="Seconds that a model hears at least for a final, silence added. Whisper was trained on 30; they cost "
+        "CPU time.",
     )
     max_batch: int = Field(
         default=8, ge=1, le=64, description="Most requests that are recognized at once in one worker."
@@ -152,6 +194,31 @@ class RecognizerSettings(Section):
     def memory_ceiling_bytes(self) -> int | None:
         """``None``: there is no ceiling."""
         return self.memory_ceiling_mb * BYTES_PER_MB or None
+
+    @property
+    def separate_partials_model(self) -> str | None:
+        """The model for partials; ``None``: they have none of their own."""
+        return self.partials_model if self.partials_model not in ("", self.model) else None
+
+    @property
+    def catalogue_models(self) -> list[str]:
+        """Every model that is needed from the catalogue, each once."""
+        named = dict.fromkeys((self.model, self.partials_model, self.fallback_model))
+        own = self.model if self.model_directory is not None else ""
+        return [name for name in named if name not in ("", own)]
+
+    def arithmetic(self, device: str) -> str:
+        """The compute type on a device, ``cpu`` or ``cuda``.
+
+        Half precision for what int8 leaves out is what GPUs are built for; a CPU would emulate it.
+        """
+        return self.compute_type or ("int8_float16" if device == "cuda" else "int8")
+
+    @model_validator(mode="after")
+    def _check_fallback(self) -> Self:
+        if self.fallback_model and self.fallback_model == self.model:
+            raise ValueError("fallback_model must be another model than model, or empty")
+        return self
 
 
 class VadSettings(Section):

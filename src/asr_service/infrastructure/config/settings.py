@@ -28,8 +28,8 @@ from asr_service.infrastructure.config.sections import (
 class Settings(BaseSettings):
     """All settings. Immutable.
 
-    Making one reads nothing but its arguments: ``load_settings`` reads the sources, so that it can say where a wrong
-    value was written.
+    Making one reads nothing but its arguments: ``load_settings`` reads the sources, the preset among them, so that it can
+    say where a value was written.
 
     Raises:
         InvalidSettings: The environment is production, and something is set as it is fit for a desk only.

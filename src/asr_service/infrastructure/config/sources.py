@@ -1,4 +1,4 @@
-"""Where values are written: the command line, the environment, a ``.env`` file, a YAML or TOML file."""
+"""Where values are written: the command line, the environment, a ``.env`` file, a YAML or TOML file, a preset."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 from pydantic_settings import DotEnvSettingsSource
 
+from asr_service.infrastructure.config.asr_configs import PRESETS
 from asr_service.infrastructure.config.fields import PREFIX, key_of
 from asr_service.infrastructure.config.problems import InvalidSettings, Problem
 from asr_service.infrastructure.config.settings import Settings
@@ -27,7 +28,7 @@ class Entry:
 
     Attributes:
         value: Not yet checked.
-        source: Where: ``command line``, ``environment``, or the path of a file.
+        source: Where: ``command line``, ``environment``, the path of a file, or for example ``preset fast``.
         written_as: The name that was used, and the file it stands in.
         is_variable: Whether the name is that of an environment variable.
     """
@@ -40,6 +41,12 @@ class Entry:
 
 Entries: TypeAlias = dict[str, Entry]
 """By key, for example ``server.port``; the key need not exist."""
+
+
+def from_preset(name: object) -> Entries:
+    """The settings of a preset; none for a name that is wrong, of which the validation will tell."""
+    bundle = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    return {key: Entry(value, f"preset {name}", f"{key} of the preset {name}") for key, value in bundle.items()}
 
 
 def from_overrides(overrides: Mapping[str, Any]) -> Entries:

@@ -84,6 +84,7 @@ class Metrics:
     def batch_done(
         self,
         *,
+        pool: str = "recognizer",
         finals: int,
         partials: int,
         failures: int,
@@ -94,6 +95,7 @@ class Metrics:
         """A worker answered a batch.
 
         Args:
+            pool: Whose worker it was.
             finals: Finals in it.
             partials: Partials in it.
             failures: Those of both that the engine could not process.
@@ -101,17 +103,26 @@ class Metrics:
             queue_waits_s: For each request, how long it waited for the batch to begin.
             inference_s: Time in the engine.
         """
-        self._batch_size.observe(finals + partials)
-        self._requests.labels("final").inc(finals)
-        self._requests.labels("partial").inc(partials)
-        self._requests_failed.inc(failures)
-        self._batch_audio.inc(audio_s)
-        self._inference.observe(inference_s)
+        self._batch_size.labels(pool).observe(finals + partials)
+        self._requests.labels("final", pool).inc(finals)
+        self._requests.labels("partial", pool).inc(partials)
+        self._requests_failed.labels(pool).inc(failures)
+        self._batch_audio.labels(pool).inc(audio_s)
+        self._inference.labels(pool).observe(inference_s)
         for wait_s in queue_waits_s:
-            self._wait.observe(wait_s)
+            self._wait.labels(pool).observe(wait_s)
 
-    def worker_restarted(self, reason: str) -> None:
-        self._worker_restarts.labels(reason).inc()
+    def worker_restarted(self, reason: str, pool: str = "recognizer") -> None:
+        self._worker_restarts.labels(reason, pool).inc()
+
+    def observe_workers(self, pool: str, ready: Callable[[], float], size: int) -> None:
+        """Asks for the number of workers that can recognize at each scrape."""
+        self._workers_ready.labels(pool).set_function(ready)
+        self._workers.labels(pool).set(size)
+
+    def recognition_fell_back(self, kind: str, code: str) -> None:
+        """A request was given to another pool than the one it was meant for; ``code`` says what befell that one."""
+        self._fallbacks.labels(kind, code).inc()
 
     def observe_load(
         self,
@@ -184,13 +195,33 @@ class Metrics:
         )
 
     def _define_recognition(self) -> None:
-        self._batch_size = self._histogram("batch_requests", "Requests in one batch.", BATCH_SIZE_BUCKETS)
-        self._requests = self._counter("recognition_requests", "Requests that workers answered, by kind.", "kind")
-        self._requests_failed = self._counter("recognition_requests_failed", "Requests that the engine failed on.")
-        self._batch_audio = self._counter("batch_audio_seconds", "Audio in batches, partials and repeats included.")
-        self._inference = self._histogram("inference_seconds", "Time of a batch in the engine.", INFERENCE_BUCKETS_S)
-        self._wait = self._histogram("queue_wait_seconds", "How long requests waited for a worker.", WAIT_BUCKETS_S)
-        self._worker_restarts = self._counter("worker_restarts", "Worker processes replaced, by reason.", "reason")
+        self._batch_size = self._histogram("batch_requests", "Requests in one batch.", BATCH_SIZE_BUCKETS, "pool")
+        self._requests = self._counter(
+            "recognition_requests", "Requests that workers answered, by kind.", "kind", "pool"
+        )
+        self._requests_failed = self._counter(
+            "recognition_requests_failed", "Requests that the engine failed on.", "pool"
+        )
+        self._batch_audio = self._counter(
+            "batch_audio_seconds", "Audio in batches, partials and repeats included.", "pool"
+        )
+        self._inference = self._histogram(
+            "inference_seconds", "Time of a batch in the engine.", INFERENCE_BUCKETS_S, "pool"
+        )
+        self._wait = self._histogram(
+            "queue_wait_seconds", "How long requests waited for a worker.", WAIT_BUCKETS_S, "pool"
+        )
+        self._fallbacks = self._counter(
+            "recognition_fallbacks", "Requests given to another pool, by what befell the one meant.", "kind", "code"
+        )
+        self._define_workers()
+
+    def _define_workers(self) -> None:
+        self._workers = self._gauge("workers", "Worker processes that there should be.", "pool")
+        self._workers_ready = self._gauge("workers_ready", "Worker processes that can recognize.", "pool")
+        self._worker_restarts = self._counter(
+            "worker_restarts", "Worker processes replaced, by reason.", "reason", "pool"
+        )
 
         self._load = self._gauge("recognizer_load", "Share of the workers' time that is used.")
         self._needed_load = self._gauge("recognizer_needed_load", "Share of it that live sessions cannot do without.")

@@ -1,6 +1,6 @@
 """How much is encoded, in which order attempts are made, and what is read from them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
 from asr_service.domain.value_objects.asr_config import RecognitionOptions
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
-from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, continued
+from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder, continued
 from asr_service.infrastructure.asr.whisper.guard import Attempt
+from asr_service.infrastructure.asr.whisper.network import Features, Memory
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.reading import read
 from asr_service.infrastructure.asr.whisper.strategy import decode
@@ -96,6 +97,32 @@ def test_the_context_is_even_and_holds_the_speech(frames: int) -> None:
 @pytest.mark.parametrize(("seconds", "context"), [(0.5, 10), (7, 10), (7.5, 12), (12, 16), (27, 30), (29, 30)])
 def test_a_context_is_short_but_not_too_short(seconds: float, context: int) -> None:
     assert EncoderContext().frames(round(seconds * 100)) == context * 100
+
+
+class MeasuringNetwork:
+    """Encodes nothing, and remembers how long the contexts were."""
+
+    def __init__(self) -> None:
+        self.contexts: list[int] = []
+
+    def encode(self, pieces: Sequence[Features], context_frames: int) -> list[Memory]:
+        self.contexts += [context_frames] * len(pieces)
+        return [MEMORY for _ in pieces]
+
+
+@pytest.mark.parametrize(("finals_context_s", "expected"), [(5.0, 1_000), (10.0, 1_000), (20.0, 2_000), (30.0, 3_000)])
+def test_finals_can_be_given_a_longer_context_than_partials(finals_context_s: float, expected: int) -> None:
+    network = MeasuringNetwork()
+    decoder = PieceDecoder(
+        network,  # type: ignore[arg-type]
+        EncoderContext(),
+        finals_context_s,
+        beam_size=1,
+        samplings=1,
+    )
+    decoder.encode([_piece(RecognitionKind.PARTIAL)])
+    decoder.encode([_piece(RecognitionKind.FINAL)])
+    assert network.contexts == [1_000, expected]
 
 
 def test_a_credible_final_is_decoded_once() -> None:

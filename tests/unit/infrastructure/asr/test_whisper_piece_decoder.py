@@ -51,7 +51,7 @@ def _piece(index: int, numbers: Numbers) -> Piece:
 
 def test_pieces_that_want_their_numbers_otherwise_are_decoded_apart() -> None:
     network = WatchedNetwork()
-    decoder = PieceDecoder(network, EncoderContext(), beam_size=1, samplings=1)  # type: ignore[arg-type]
+    decoder = PieceDecoder(network, EncoderContext(), finals_context_s=10.0, beam_size=1, samplings=1)  # type: ignore[arg-type]
     wishes = [Numbers.SPOKEN, Numbers.AS_RECOGNIZED, Numbers.SPOKEN]
     pieces = [_piece(index, numbers) for index, numbers in enumerate(wishes)]
     decoder.encode(pieces)
@@ -69,7 +69,7 @@ def test_an_unsure_detection_gives_way_to_the_expected_language(
 ) -> None:
     network = WatchedNetwork()
     network.detected = [("ja", confidence), ("en", 0.05)]
-    decoder = PieceDecoder(network, EncoderContext(), beam_size=1, samplings=1)  # type: ignore[arg-type]
+    decoder = PieceDecoder(network, EncoderContext(), finals_context_s=10.0, beam_size=1, samplings=1)  # type: ignore[arg-type]
     piece = _piece(0, Numbers.AS_RECOGNIZED)
     piece.request, piece.language = replace(piece.request, expected_language=expected), None
     decoder.encode([piece])

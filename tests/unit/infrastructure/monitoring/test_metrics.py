@@ -138,14 +138,30 @@ def test_a_batch_is_counted_with_its_size_audio_and_time() -> None:
     metrics.batch_done(
         finals=1, partials=3, failures=1, audio_s=20.0, queue_waits_s=(0.02, 0.03, 0.0, 0.0), inference_s=0.4
     )
-    assert value(metrics, "asr_batch_requests_sum") == 4
-    assert value(metrics, "asr_recognition_requests_total", kind="final") == 1
-    assert value(metrics, "asr_recognition_requests_total", kind="partial") == 3
-    assert value(metrics, "asr_recognition_requests_failed_total") == 1
-    assert value(metrics, "asr_batch_audio_seconds_total") == 20
-    assert value(metrics, "asr_inference_seconds_sum") == pytest.approx(0.4)
-    assert value(metrics, "asr_queue_wait_seconds_count") == 4
-    assert value(metrics, "asr_queue_wait_seconds_sum") == pytest.approx(0.05)
+    pool = {"pool": "recognizer"}
+    assert value(metrics, "asr_batch_requests_sum", **pool) == 4
+    assert value(metrics, "asr_recognition_requests_total", kind="final", **pool) == 1
+    assert value(metrics, "asr_recognition_requests_total", kind="partial", **pool) == 3
+    assert value(metrics, "asr_recognition_requests_failed_total", **pool) == 1
+    assert value(metrics, "asr_batch_audio_seconds_total", **pool) == 20
+    assert value(metrics, "asr_inference_seconds_sum", **pool) == pytest.approx(0.4)
+    assert value(metrics, "asr_queue_wait_seconds_count", **pool) == 4
+    assert value(metrics, "asr_queue_wait_seconds_sum", **pool) == pytest.approx(0.05)
+
+
+def test_pools_have_numbers_of_their_own() -> None:
+    metrics, ready = Metrics(), ["asr-worker-1"]
+    metrics.observe_workers("recognizer", lambda: len(ready), 2)
+    metrics.observe_workers("recognizer_partials", lambda: 1, 1)
+    metrics.worker_restarted("hung", pool="recognizer_partials")
+    metrics.recognition_fell_back("final", "overloaded")
+    assert value(metrics, "asr_workers", pool="recognizer") == 2
+    assert value(metrics, "asr_workers_ready", pool="recognizer") == 1
+    ready.clear()
+    assert value(metrics, "asr_workers_ready", pool="recognizer") == 0
+    assert value(metrics, "asr_workers_ready", pool="recognizer_partials") == 1
+    assert value(metrics, "asr_worker_restarts_total", reason="hung", pool="recognizer_partials") == 1
+    assert value(metrics, "asr_recognition_fallbacks_total", kind="final", code="overloaded") == 1
 
 
 def test_the_load_is_asked_for_at_each_scrape() -> None:
@@ -216,7 +232,7 @@ def test_closes_restarts_and_lost_events_are_counted() -> None:
     metrics.event_dropped("store")
     metrics.event_failed("store")
     assert value(metrics, "asr_websocket_closes_total", protocol="funasr", code="1000") == 1
-    assert value(metrics, "asr_worker_restarts_total", reason="crashed") == 1
+    assert value(metrics, "asr_worker_restarts_total", reason="crashed", pool="recognizer") == 1
     assert value(metrics, "asr_events_dropped_total", subscriber="store") == 1
     assert value(metrics, "asr_events_failed_total", subscriber="store") == 1
 

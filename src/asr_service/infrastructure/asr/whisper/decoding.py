@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from asr_service.domain.services.spoken_language import SURE_OF_LANGUAGE
@@ -70,13 +70,22 @@ class PieceDecoder:
     Args:
         network: The weights.
         context: How much the encoder is given at first.
+        finals_context_s: Least of it for finals, in seconds.
         beam_size: Width of the search for finals that do not say.
         samplings: Texts drawn at a temperature above 0, of which the most probable is taken.
     """
 
-    def __init__(self, network: WhisperNetwork, context: EncoderContext, beam_size: int, samplings: int) -> None:
+    def __init__(
+        self,
+        network: WhisperNetwork,
+        context: EncoderContext,
+        finals_context_s: float,
+        beam_size: int,
+        samplings: int,
+    ) -> None:
         self._network = network
         self._context = context
+        self._finals_context = replace(context, floor_s=max(context.floor_s, finals_context_s))
         self._beam_size = beam_size
         self._samplings = samplings
 
@@ -146,7 +155,7 @@ class PieceDecoder:
         )
 
     def _frames(self, piece: Piece) -> int:
-        return self._context.frames(piece.frames)
+        return (self._finals_context if piece.is_final else self._context).frames(piece.frames)
 
     def _prompt(self, piece: Piece, temperature: float, continued: bool) -> Prompt:
         prompted = self._temperature(piece, temperature) <= _PROMPTED_UP_TO_TEMPERATURE

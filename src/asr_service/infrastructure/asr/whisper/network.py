@@ -70,6 +70,7 @@ class WhisperNetwork:
     Args:
         directory: Holds ``model.bin``, ``config.json``, ``tokenizer.json`` and the vocabulary.
         device: ``cpu`` or ``cuda``.
+        device_index: Which of several GPUs, from 0.
         compute_type: CTranslate2's name for the arithmetic, for example ``int8``.
         threads: CPU threads of one call.
 
@@ -77,10 +78,16 @@ class WhisperNetwork:
         FileNotFoundError: The directory has no ``tokenizer.json`` (faster-whisper would fetch one from the network).
     """
 
-    def __init__(self, directory: Path, device: str, compute_type: str, threads: int) -> None:
+    def __init__(self, directory: Path, device: str, device_index: int, compute_type: str, threads: int) -> None:
         if not (directory / "tokenizer.json").is_file():
             raise FileNotFoundError(f"{directory / 'tokenizer.json'} is missing")
-        whisper = WhisperModel(str(directory), device=device, compute_type=compute_type, cpu_threads=threads)
+        whisper = WhisperModel(
+            str(directory),
+            device=device,
+            device_index=device_index,
+            compute_type=compute_type,
+            cpu_threads=threads,
+        )
         self._model: ctranslate2.models.Whisper = whisper.model
         self._vocabulary = whisper.hf_tokenizer
         self._extract = FeatureExtractor(feature_size=self._model.n_mels)

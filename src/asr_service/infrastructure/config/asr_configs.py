@@ -1,0 +1,16 @@
+"""Presets: named bundles of settings, for who does not want to weigh each."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "fast": {
+        "partials.interval_ms": 1_200,
+    },
+    "balanced": {},
+    "accurate": {
+        "recognizer.beam_size": 5,
+        "recognizer.finals_context_s": 30,
+    },
+}
+"""The settings of each preset by key. What ``balanced`` means are the defaults; docs/configuration.md has the measurements."""

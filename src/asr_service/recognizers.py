@@ -1,0 +1,225 @@
+"""The half of the composition root that makes recognizers: from settings to pools, and from pools to one recognizer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from asr_service.domain.ports.model_store import ModelStore
+from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
+from asr_service.domain.value_objects.asr_config import PartialPolicy
+from asr_service.infrastructure.asr.batch_observer import BatchReport
+from asr_service.infrastructure.asr.engine import EngineFactory
+from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
+from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
+from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
+from asr_service.infrastructure.asr.pool_sizing import Hardware, pool_sizes
+from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
+from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
+from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
+from asr_service.infrastructure.asr.whisper.decoding import EncoderContext
+from asr_service.infrastructure.asr.worker_link import WorkerEnd
+from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from asr_service.infrastructure.config.sections import RecognizerSettings
+from asr_service.infrastructure.monitoring.metrics import Metrics
+from asr_service.shared.clock import SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """A pool that is to be.
+
+    Attributes:
+        name: In metrics.
+        factories: Load its engine, one for each device.
+        size: Number of workers.
+    """
+
+    name: str
+    factories: Sequence[EngineFactory]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlans:
+    """The pools that the settings ask for, each for a model of its own.
+
+    Attributes:
+        main: Recognizes finals, and what no other pool does.
+        partials: Recognizes the partials of the languages that its model knows; ``None``: the main one does.
+        fallback: Recognizes what the main one cannot just now; ``None``: nothing does.
+    """
+
+    main: PoolPlan
+    partials: PoolPlan | None = None
+    fallback: PoolPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerPools:
+    """The same pools at work."""
+
+    main: PooledRecognizer
+    partials: PooledRecognizer | None = None
+    fallback: PooledRecognizer | None = None
+
+    async def check(self) -> None:
+        """Returns while finals can be recognized. That partials cannot is no reason to send clients elsewhere.
+
+        Raises:
+            RecognizerUnavailable: Neither the main pool nor the fallback has a worker that is ready.
+        """
+        if self.main.pool.ready_workers or (self.fallback is not None and self.fallback.pool.ready_workers):
+            return
+        self.main.pool.check_available()
+        raise RecognizerUnavailable("All recognition workers are restarting.")
+
+
+class _ObservedPool:
+    """Tells the metrics and the load what a pool reports."""
+
+    def __init__(self, metrics: Metrics, pool: str, load: RecognizerLoad | None) -> None:
+        self._metrics = metrics
+        self._pool = pool
+        self._load = load
+
+    def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
+        if self._load is not None:
+            self._load.batch_begun(worker, requests)
+
+    def batch_ended(self, worker: str, *, answered: bool) -> None:
+        if self._load is not None:
+            self._load.batch_ended(worker, answered=answered)
+
+    def batch_done(self, report: BatchReport) -> None:
+        self._metrics.batch_done(
+            pool=self._pool,
+            finals=report.finals,
+            partials=report.partials,
+            failures=report.failures,
+            audio_s=report.audio_s,
+            queue_waits_s=report.queue_wait_s,
+            inference_s=report.inference_s,
+        )
+
+    def worker_restarted(self, worker: str, end: WorkerEnd) -> None:
+        self._metrics.worker_restarted(end, pool=self._pool)
+
+
+def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware) -> PoolPlans:
+    """What the settings come to on this hardware.
+
+    Raises:
+        ModelUnknown, ModelMissing, ModelCorrupt: A model that they name is not there, or not as it should be.
+    """
+    partials, fallback = wanted.separate_partials_model, wanted.fallback_model
+    sizes = pool_sizes(
+        hardware,
+        threads_per_worker=wanted.threads_per_worker,
+        finals=wanted.workers,
+        partials=wanted.partials_workers if partials else None,
+        has_fallback=bool(fallback),
+    )
+
+    def plan(name: str, model: str, size: int) -> PoolPlan:
+        return PoolPlan(name, _factories(wanted, store, hardware, model), size)
+
+    return PoolPlans(
+        main=plan("recognizer", wanted.model, sizes.finals),
+        partials=plan("recognizer_partials", partials, sizes.partials) if partials else None,
+        fallback=plan("recognizer_fallback", fallback, sizes.fallback) if fallback else None,
+    )
+
+
+def _factories(
+    wanted: RecognizerSettings, store: ModelStore, hardware: Hardware, model: str
+) -> list[FasterWhisperEngineFactory]:
+    directory = store.locate(model)
+    return [
+        FasterWhisperEngineFactory(
+            directory,
+            model,
+            device=hardware.device,
+            device_index=index,
+            compute_type=wanted.arithmetic(hardware.device),
+            threads=wanted.threads_per_worker,
+            beam_size=wanted.beam_size,
+            context=EncoderContext(wanted.context_floor_s, wanted.context_tail_s),
+            finals_context_s=wanted.finals_context_s,
+        )
+        for index in range(max(1, hardware.gpus))
+    ]
+
+
+def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> RecognizerLoad:
+    """The load of the workers of the pools, without the fallback's: they help out, but cannot be counted on."""
+    workers = plans.main.size + (plans.partials.size if plans.partials else 0)
+    load = RecognizerLoad(workers, SystemClock(), partials)
+    metrics.observe_load(
+        used=lambda: load.utilization,
+        needed=lambda: load.needed,
+        thinning=lambda: load.of_partials,
+        final_cost_s=lambda: load.final_cost_s,
+        partial_cost_s=lambda: load.partial_cost_s,
+    )
+    return load
+
+
+@asynccontextmanager
+async def open_pools(
+    plans: PoolPlans, wanted: RecognizerSettings, metrics: Metrics, load: RecognizerLoad
+) -> AsyncIterator[RecognizerPools]:
+    """The pools, ready to work. They start at the same time, and each has to: a slip in the settings shows at once.
+
+    Raises:
+        RecognizerUnavailable: A pool has no worker that could be started.
+    """
+    pools = RecognizerPools(
+        main=_pool(plans.main, wanted, metrics, load),
+        partials=_pool(plans.partials, wanted, metrics, load) if plans.partials else None,
+        fallback=_pool(plans.fallback, wanted, metrics, None) if plans.fallback else None,
+    )
+    opened = [pool for pool in (pools.main, pools.partials, pools.fallback) if pool is not None]
+    try:
+        starts = await asyncio.gather(*(pool.start() for pool in opened), return_exceptions=True)
+        if failures := [start for start in starts if start is not None]:
+            raise failures[0]
+        yield pools
+    finally:
+        await asyncio.gather(*(pool.close() for pool in opened))
+
+
+def _pool(
+    plan: PoolPlan, wanted: RecognizerSettings, metrics: Metrics, load: RecognizerLoad | None
+) -> PooledRecognizer:
+    policy = SupervisionPolicy(hang_timeout_s=wanted.hang_timeout_s, memory_ceiling_bytes=wanted.memory_ceiling_bytes)
+    observer = _ObservedPool(metrics, plan.name, load)
+    workers = WorkerPool(plan.factories, plan.size, policy, observer, name=plan.name.replace("_", "-"))
+    recognizer = PooledRecognizer(
+        workers,
+        clock=SystemClock(),
+        policy=BatchingPolicy(max_batch=wanted.max_batch, max_waiting=wanted.max_waiting),
+        observer=observer,
+    )
+    metrics.observe_queue(plan.name, lambda: recognizer.waiting, wanted.max_waiting)
+    metrics.observe_workers(plan.name, lambda: workers.ready_workers, workers.size)
+    return recognizer
+
+
+def compose_recognizer(pools: RecognizerPools, metrics: Metrics) -> Recognizer:
+    """The one recognizer that the pools come to."""
+    recognizer: Recognizer = pools.main
+    if pools.fallback is not None:
+        recognizer = _with_fallback(pools.main, pools.fallback, metrics)
+    if pools.partials is not None:
+        # Without its workers there are fewer partials from then on, not none.
+        partials = _with_fallback(pools.partials, pools.main, metrics)
+        recognizer = TwoPassRecognizer(partials=partials, finals=recognizer)
+    return recognizer
+
+
+def _with_fallback(first: PooledRecognizer, second: PooledRecognizer, metrics: Metrics) -> FallbackRecognizer:
+    return FallbackRecognizer(
+        first, second, is_ready=lambda: first.pool.ready_workers > 0, on_fallback=metrics.recognition_fell_back
+    )

@@ -1,0 +1,94 @@
+"""What the settings come to: which pools, of how many workers, on which devices."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asr_service.domain.ports.model_store import ModelMissing
+from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
+from asr_service.infrastructure.asr.pool_sizing import Hardware
+from asr_service.infrastructure.config.sections import RecognizerSettings
+from asr_service.recognizers import PoolPlan, plan_pools
+
+TWO_CPUS = Hardware(2.0)
+TWO_GPUS = Hardware(16.0, gpus=2)
+
+
+class Shelf:
+    """A store that has some models."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def locate(self, name: str) -> Path:
+        if name not in self._names:
+            raise ModelMissing(f"{name} is missing.")
+        return Path("/models", name)
+
+
+SHELF: Any = Shelf("whisper-base", "whisper-tiny.en")
+
+
+def models(plan: PoolPlan | None) -> list[tuple[str, str, int, str]]:
+    """Model, device, its number, and arithmetic, for each device."""
+    assert plan is not None
+    factories = [factory for factory in plan.factories if isinstance(factory, FasterWhisperEngineFactory)]
+    return [(factory.model_name, factory.device, factory.device_index, factory.compute_type) for factory in factories]
+
+
+def test_by_default_one_pool_does_everything() -> None:
+    plans = plan_pools(RecognizerSettings(), SHELF, TWO_CPUS)
+    assert (plans.main.name, plans.main.size, plans.partials, plans.fallback) == ("recognizer", 2, None, None)
+    assert models(plans.main) == [("whisper-base", "cpu", 0, "int8")]
+
+
+def test_a_model_for_partials_and_one_to_fall_back_on_have_pools_of_their_own() -> None:
+    wanted = RecognizerSettings(
+        partials_model="whisper-tiny.en", fallback_model="whisper-tiny.en", beam_size=3, finals_context_s=20
+    )
+    plans = plan_pools(wanted, SHELF, Hardware(5.0))
+    assert [models(plan)[0][0] for plan in (plans.main, plans.partials, plans.fallback)] == [
+        "whisper-base",
+        "whisper-tiny.en",
+        "whisper-tiny.en",
+    ]
+    assert plans.partials is not None
+    assert plans.fallback is not None
+    assert (plans.partials.name, plans.fallback.name) == ("recognizer_partials", "recognizer_fallback")
+    assert (plans.main.size, plans.partials.size, plans.fallback.size) == (2, 2, 1)
+    (factory,) = plans.main.factories
+    assert isinstance(factory, FasterWhisperEngineFactory)
+    assert (factory.model_directory, factory.threads) == (Path("/models/whisper-base"), 1)
+    assert (factory.beam_size, factory.finals_context_s) == (3, 20)
+
+
+def test_the_same_model_for_partials_needs_no_pool() -> None:
+    assert plan_pools(RecognizerSettings(partials_model="whisper-base"), SHELF, TWO_CPUS).partials is None
+
+
+def test_numbers_of_workers_that_are_set_hold() -> None:
+    wanted = RecognizerSettings(partials_model="whisper-tiny.en", workers=3, partials_workers=5)
+    plans = plan_pools(wanted, SHELF, TWO_CPUS)
+    assert plans.partials is not None
+    assert (plans.main.size, plans.partials.size) == (3, 5)
+
+
+def test_each_gpu_has_a_worker_in_the_arithmetic_of_gpus() -> None:
+    plans = plan_pools(RecognizerSettings(device="auto"), SHELF, TWO_GPUS)
+    assert plans.main.size == 2
+    assert models(plans.main) == [
+        ("whisper-base", "cuda", 0, "int8_float16"),
+        ("whisper-base", "cuda", 1, "int8_float16"),
+    ]
+
+
+def test_the_arithmetic_that_is_set_holds_on_every_device() -> None:
+    wanted = RecognizerSettings(device="auto", compute_type="float16")
+    assert {arithmetic for *_, arithmetic in models(plan_pools(wanted, SHELF, TWO_GPUS).main)} == {"float16"}
+
+
+@pytest.mark.parametrize("key", ["model", "partials_model", "fallback_model"])
+def test_a_model_that_is_not_there_is_told(key: str) -> None:
+    with pytest.raises(ModelMissing, match="whisper-large"):
+        plan_pools(RecognizerSettings(**{key: "whisper-large"}), SHELF, TWO_CPUS)

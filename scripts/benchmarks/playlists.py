@@ -13,7 +13,7 @@ from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.vad.silero_model import SileroModel
 from scripts.benchmarks.clips import Clip, normalize
 from scripts.benchmarks.native_session import BYTES_PER_MS
-from scripts.benchmarks.speech_bounds import find_speech
+from scripts.benchmarks.speech_bounds import SpeechBounds, find_speech
 
 LANGUAGE = "en"
 SHORTEST_SPEECH_MS, LONGEST_SPEECH_MS = 3_000, 9_600
@@ -64,7 +64,8 @@ def read_spoken_clips(settings: Settings, clips: list[Clip]) -> list[SpokenClip]
     for clip in clips:
         words = normalize(clip.reference, clip.group)
         if clip.group == LANGUAGE and clip.seconds <= 2 * LONGEST_SPEECH_MS / 1_000 and words not in found:
-            spoken = _cut_to_speech(model, clip, asyncio.run(_decoded(settings, clip.path)))
+            pcm = asyncio.run(_decoded(settings, clip.path))
+            spoken = cut_to_speech(clip, pcm, find_speech(model, pcm))
             if spoken is not None:
                 found[words] = spoken
     if not found:
@@ -78,8 +79,8 @@ async def _decoded(settings: Settings, path: Path) -> bytes:
     return b"".join([block async for block in open_decoder(settings).decode_file(path)])
 
 
-def _cut_to_speech(model: SileroModel, clip: Clip, pcm: bytes) -> SpokenClip | None:
-    bounds = find_speech(model, pcm)
+def cut_to_speech(clip: Clip, pcm: bytes, bounds: SpeechBounds | None) -> SpokenClip | None:
+    """The clip as it is said in a playlist; ``None``: it is no utterance of a usual length, or may be more than one."""
     if bounds is None or bounds.longest_pause_ms > LONGEST_INNER_PAUSE_MS:
         return None
     speech_ms = bounds.end_ms - bounds.start_ms

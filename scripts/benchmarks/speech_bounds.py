@@ -1,15 +1,21 @@
 """Where speech begins and ends in a recording, found offline and more finely than a live service can."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
-from asr_service.infrastructure.vad.silero_model import CONTEXT_SAMPLES, INPUT_SAMPLES, STATE_SHAPE, SileroModel
+from asr_service.infrastructure.vad.silero_model import CONTEXT_SAMPLES, INPUT_SAMPLES, STATE_SHAPE
 
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1_000
+VoiceModel: TypeAlias = Callable[
+    [NDArray[np.float32], NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]
+]
+"""``SileroModel``, or what is called like it."""
+
 _STEP_SAMPLES = WINDOW_SAMPLES // 4  # 8 ms: four passes over the recording, each begun a little later
 _FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
 _LEVEL_BELOW_SPEECH_DB = 30.0  # quieter than loud speech by so much is no speech, whatever the model holds of it
@@ -25,8 +31,8 @@ class SpeechBounds:
     longest_pause_ms: int
 
 
-def find_speech(model: SileroModel, pcm: bytes) -> SpeechBounds | None:
-    """The first and the last 10 ms that are loud enough in windows that Silero takes for speech; ``None``: there are none.
+def find_speech(model: VoiceModel, pcm: bytes) -> SpeechBounds | None:
+    """The first and the last 10 ms that are loud enough in windows that the model takes for speech; ``None``: there are none.
 
     Args:
         model: The voice activity model.
@@ -46,7 +52,7 @@ def _loud_frames(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(level_db >= np.percentile(level_db, 95) - _LEVEL_BELOW_SPEECH_DB)
 
 
-def _spoken_frames(model: SileroModel, samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _spoken_frames(model: VoiceModel, samples: NDArray[np.float32]) -> NDArray[np.bool_]:
     spoken = np.zeros(len(samples) // _FRAME_SAMPLES, np.bool_)
     for offset in range(0, WINDOW_SAMPLES, _STEP_SAMPLES):
         for number, probability in enumerate(_probabilities(model, samples[offset:])):
@@ -56,7 +62,7 @@ def _spoken_frames(model: SileroModel, samples: NDArray[np.float32]) -> NDArray[
     return spoken
 
 
-def _probabilities(model: SileroModel, samples: NDArray[np.float32]) -> list[float]:
+def _probabilities(model: VoiceModel, samples: NDArray[np.float32]) -> list[float]:
     state = np.zeros((STATE_SHAPE[0], 1, STATE_SHAPE[1]), np.float32)
     padded = np.concatenate([np.zeros(CONTEXT_SAMPLES, np.float32), samples])
     probabilities = []

@@ -1,9 +1,15 @@
 """What speakers say, and when."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from scripts.benchmarks.clips import Clip
 from scripts.benchmarks.native_session import BYTES_PER_MS
-from scripts.benchmarks.playlists import PAUSE_MS, SpokenClip, make_playlist
+from scripts.benchmarks.playlists import PAUSE_MS, SpokenClip, cut_to_speech, make_playlist
+from scripts.benchmarks.speech_bounds import SpeechBounds, find_speech
 
 CLIPS = [
     SpokenClip(
@@ -50,3 +56,47 @@ def test_the_last_utterance_is_said_to_its_end() -> None:
     playlist = make_playlist(CLIPS, 1, 10_000)
     assert len(playlist.pcm) >= 10_000 * BYTES_PER_MS
     assert playlist.utterances[-1].end_ms + PAUSE_MS < len(playlist.pcm) // BYTES_PER_MS
+
+
+CLIP = Clip("a.wav", Path("a.wav"), "en", "words of a", 6.0)
+
+
+def test_a_clip_is_cut_to_its_speech_and_a_margin() -> None:
+    pcm = bytes(6_000 * BYTES_PER_MS)
+    spoken = cut_to_speech(CLIP, pcm, SpeechBounds(1_000, 5_000, 100))
+    assert spoken is not None
+    assert (spoken.margin_before_ms, spoken.speech_ms, len(spoken.pcm)) == (50, 4_000, 4_100 * BYTES_PER_MS)
+
+
+def test_speech_at_the_edges_of_a_clip_has_no_margin() -> None:
+    spoken = cut_to_speech(CLIP, bytes(6_000 * BYTES_PER_MS + 7), SpeechBounds(0, 6_000, 100))
+    assert spoken is not None
+    assert (spoken.margin_before_ms, len(spoken.pcm)) == (0, 6_000 * BYTES_PER_MS)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [None, SpeechBounds(0, 2_990, 0), SpeechBounds(0, 9_610, 0), SpeechBounds(0, 5_000, 460)],
+    ids=["no speech", "too short", "too long", "perhaps two utterances"],
+)
+def test_what_is_no_utterance_of_a_usual_length_is_not_said(bounds: SpeechBounds | None) -> None:
+    assert cut_to_speech(CLIP, bytes(10_000 * BYTES_PER_MS), bounds) is None
+
+
+def loud_is_speech(
+    inputs: NDArray[np.float32], states: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return (np.abs(inputs).max(axis=1) > 0.1).astype(np.float32), states
+
+
+def tone(duration_ms: int, amplitude: int) -> bytes:
+    return np.full(duration_ms * 16, amplitude, "<i2").tobytes()
+
+
+def test_speech_is_found_to_ten_milliseconds_whatever_the_windows() -> None:
+    pcm = tone(330, 3) + tone(1_000, 9_000) + tone(200, 3) + tone(510, 9_000) + tone(700, 3)
+    assert find_speech(loud_is_speech, pcm) == SpeechBounds(330, 2_040, 200)
+
+
+def test_in_silence_there_is_no_speech() -> None:
+    assert find_speech(loud_is_speech, tone(1_000, 3)) is None

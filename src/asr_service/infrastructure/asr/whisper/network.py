@@ -196,7 +196,14 @@ class WhisperNetwork:
 
     @cached_property
     def _numerals(self) -> tuple[int, ...]:
-        """The text tokens that hold a digit, or a sign that is said with numbers."""
+        """The text tokens that hold a digit, or a sign that is said with numbers.
+
+        Without them the network writes words. Measured over 45 recordings (Whisper base int8, greedy), as written: of English
+        words 8.5 % are wrong instead of 10.1 %, and as many as before (6.7 %) if ways to write numbers do not count; of three
+        Mandarin clips with numbers two become right, but a telephone number that is read digit by digit becomes Latin letters
+        (all 21 clips: 26.2 % of characters wrong instead of 24.2 %). Digits whose bytes are several tokens, such as full-width
+        ones, stay possible; none came.
+        """
         texts = range(self._vocabulary.token_to_id(_END_OF_TEXT))
         return tuple(token for token in texts if writes_number(self._vocabulary.decode([token])))
 

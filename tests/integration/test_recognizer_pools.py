@@ -15,10 +15,11 @@ from asr_service.domain.ports.recognizer import (
     Recognizer,
     RecognizerUnavailable,
 )
+from asr_service.domain.value_objects.asr_config import PartialPolicy
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.config.sections import RecognizerSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
-from asr_service.recognizers import PoolPlan, PoolPlans, RecognizerPools, compose_recognizer, open_pools
+from asr_service.recognizers import PoolPlan, PoolPlans, RecognizerPools, compose_recognizer, open_pools, watch_load
 from tests.fakes.engines import CAPABILITIES, ScriptedEngineFactory
 from tests.fixtures.recognition_requests import recognition_request
 
@@ -57,7 +58,8 @@ async def ensemble(
         PoolPlan(FALLBACK, [fallback], 1) if fallback else None,
     )
     metrics = Metrics()
-    async with open_pools(plans, RecognizerSettings(), metrics) as pools:
+    load = watch_load(plans, PartialPolicy(), metrics)
+    async with open_pools(plans, RecognizerSettings(), metrics, load) as pools:
         yield Ensemble(pools, compose_recognizer(pools, metrics), metrics)
 
 

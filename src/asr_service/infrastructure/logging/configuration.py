@@ -26,8 +26,14 @@ _LOWEST_LEVELS: Final = {
     "websockets": logging.INFO,
 }
 
-# What uvicorn, and websockets in its name, say at INFO about every WebSocket; the service has a line of its own for it.
-_CONNECTION_LINES: Final = ('%s - "WebSocket', "connection open", "connection closed")
+# What uvicorn, and websockets in its name, say about every WebSocket; the service has a line of its own for it. The last one
+# uvicorn 0.54 writes at ERROR for each that is refused by an HTTP response, as if that were no answer.
+_CONNECTION_LINES: Final = (
+    '%s - "WebSocket',
+    "connection open",
+    "connection closed",
+    "ASGI callable returned without completing handshake.",
+)
 
 
 def configure_logging(level: str, log_format: LogFormat, *, stream: TextIO | None = None) -> None:

@@ -17,6 +17,7 @@ from scripts.benchmarks import cuts, long_recording, many_sessions, monologue, w
 from scripts.benchmarks.service_process import ServiceProcess, running_service
 
 FOLDER = Path("build")
+_SETTINGS = {"sessions": many_sessions.SETTINGS, "long": long_recording.SETTINGS}
 
 
 def main() -> None:
@@ -38,8 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         command = runs.add_parser(name, help=help_text)
         for option, default in scale.items():
             command.add_argument(f"--{option}", type=type(default), default=default, help=f"default: {default}")
-        settings = many_sessions.SETTINGS if name == "sessions" else {}
-        command.set_defaults(name=name, run=run, markdown=markdown, settings=settings)
+        command.set_defaults(name=name, run=run, markdown=markdown, settings=_SETTINGS.get(name, {}))
 
     add("silence", "silence and noise have no words", _silence, wordless.markdown, minutes=60.0)
     add("cuts", "no first and no last word is lost where audio begins or ends", _cuts, cuts.markdown, cuts=200)

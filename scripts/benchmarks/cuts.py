@@ -89,7 +89,7 @@ async def run_cuts(service: ServiceProcess, folder: Path, scratch: Path, count: 
     cuts = chosen([cut for whole in wholes for cut in end_cuts(whole)], count)
     cuts += chosen([cut for whole in wholes for cut in start_cuts(whole)], count)
     verdicts = await asyncio.gather(*map(judge, cuts))
-    queued = [await _queued_stop(service, wholes, group) for group in ("en", "zh")]
+    queued = await asyncio.gather(*(_queued_stop(service, wholes, group) for group in ("en", "zh")))
     return summary(wholes, verdicts, queued, await _funasr_stops(service, wholes))
 
 

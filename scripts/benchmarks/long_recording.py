@@ -15,6 +15,7 @@ from scripts.benchmarks.processes import rss_bytes
 from scripts.benchmarks.recordings import RATE_HZ, canonical_pcm, silence
 from scripts.benchmarks.service_process import ServiceProcess
 
+SETTINGS = {"ASR_AUDIO__MAX_FILE_HOURS": "24"}
 MB_ALLOWED = 200.0
 DRIFT_ALLOWED_MS = 100.0
 _LOOP_S = 600

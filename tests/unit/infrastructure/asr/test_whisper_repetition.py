@@ -8,6 +8,7 @@ from asr_service.infrastructure.asr.whisper.repetition import (
     compression_ratio,
     find_loop,
     is_repetitive,
+    says_one_thing,
     units,
     without_loops,
 )
@@ -95,3 +96,19 @@ def test_units_are_words_characters_and_digits() -> None:
 def test_an_empty_text_has_no_compression_ratio() -> None:
     assert compression_ratio("") == 0.0
     assert compression_ratio("over and over " * 30) > 2.4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1" + ",5" * 31, True),  # Whisper base on hiss
+        ("I'm gonna have to do this. " * 3, True),  # on monkeys
+        ("谢谢你们" * 3, True),
+        ("I'm gonna have to do this. " * 2, False),
+        ("no no no no", False),
+        ("call 5 5 5 5 5 5 5 5 5 5 5 5 now", False),
+        ("", False),
+    ],
+)
+def test_a_text_that_says_one_thing_over_and_over_is_known(text: str, expected: bool) -> None:
+    assert says_one_thing(text) is expected

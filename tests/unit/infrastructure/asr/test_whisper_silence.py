@@ -52,6 +52,7 @@ def test_one_soft_word_in_silence_is_audible() -> None:
         (-0.1, 0.05, True, Verdict.DOUBTFUL),
         (-1.2, 0.9, False, Verdict.SILENT),
         (-0.1, 0.9, True, Verdict.SILENT),
+        (-0.81, 0.73, False, Verdict.SILENT),  # a dog, taken for "BAH!"
         (-1.9, 0.5, False, Verdict.SILENT),
         (None, 0.9, False, Verdict.DOUBTFUL),
     ],

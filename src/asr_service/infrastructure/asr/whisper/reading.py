@@ -6,7 +6,7 @@ from asr_service.infrastructure.asr.whisper.decoding import continued
 from asr_service.infrastructure.asr.whisper.guard import Attempt, Verdict, best_of, judge
 from asr_service.infrastructure.asr.whisper.phantom_phrases import echoes, is_phantom
 from asr_service.infrastructure.asr.whisper.piece import Piece
-from asr_service.infrastructure.asr.whisper.repetition import units, without_loops
+from asr_service.infrastructure.asr.whisper.repetition import says_one_thing, units, without_loops
 from asr_service.infrastructure.asr.whisper.silence import is_weak
 
 
@@ -29,4 +29,4 @@ def _nobody_said(piece: Piece, attempt: Attempt, text: str) -> bool:
     if not is_weak(attempt.no_speech_probability, attempt.average_logprob, piece.levels_dbfs):
         return False
     options = piece.request.options
-    return is_phantom(text) or echoes(text, " ".join([options.prompt or "", *options.hotwords]))
+    return is_phantom(text) or says_one_thing(text) or echoes(text, " ".join([options.prompt or "", *options.hotwords]))

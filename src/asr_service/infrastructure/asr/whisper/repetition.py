@@ -10,6 +10,7 @@ from dataclasses import dataclass
 MAX_COMPRESSION_RATIO = 2.4  # openai/whisper, transcribe.py: compression_ratio_threshold
 _SHORTEST_PERIOD_UNITS = 3  # shorter ones are said on purpose: "no no no no", 哈哈哈哈
 _MIN_REPEATS = 4
+_MIN_DOUBTFUL_REPEATS = 3
 _MIN_SHORT_PERIOD_UNITS = 12  # … but not for as long as this, since it holds three units four times
 _MAX_NUMBER_UNITS = 34  # an IBAN has so many; phone and card numbers have fewer
 
@@ -57,6 +58,21 @@ def is_repetitive(text: str) -> bool:
     said = units(text)
     numbers = sum(_is_number(unit.text) for unit in said)
     return 2 * numbers <= len(said) and compression_ratio(text) > MAX_COMPRESSION_RATIO
+
+
+def says_one_thing(text: str) -> bool:
+    """Whether the text is one phrase three times or more, for twelve units or more, but for its first unit at most.
+
+    People do say such things; so this counts only where there is hardly any evidence of speech.
+    """
+    said = units(text)
+    if len(said) < _MIN_SHORT_PERIOD_UNITS:
+        return False
+    return any(
+        _covered(said, start, period) == len(said) - start
+        for start in (0, 1)
+        for period in range(1, (len(said) - start) // _MIN_DOUBTFUL_REPEATS + 1)
+    )
 
 
 def find_loop(text: str) -> Loop | None:

@@ -16,6 +16,8 @@ _NO_SPEECH_PROBABILITY = 0.6  # openai/whisper, transcribe.py: no_speech_thresho
 # gives 0.38–0.99, with texts below -1.5 or loops; for 49 recordings of speech 0.01–0.44, with texts above -1.
 _SUSPICIOUS_NO_SPEECH_PROBABILITY = 0.4
 _HOPELESS_LOGPROB = -1.5
+# For a barking dog the network gives 0.73, with a text at -0.81; what it is so sure of has no text above -0.75 but loops.
+_UNLIKELY_LOGPROB = -0.75
 
 
 def frame_levels_dbfs(samples: NDArray[np.int16]) -> NDArray[np.float32]:
@@ -34,8 +36,8 @@ def is_inaudible(levels_dbfs: NDArray[np.float32]) -> bool:
 def nobody_spoke(no_speech_probability: float, average_logprob: float | None, *, stuck: bool) -> bool:
     """Whether the network thinks that nobody spoke, and does not believe its own text either.
 
-    openai/whisper's rule, and two beside it that it needs on noise: a text that loops has a high probability and says
-    nothing all the same, and a text that is very improbable needs less of the network's opinion.
+    openai/whisper's rule, stricter about the text, and two beside it that it needs on noise: a text that loops has a high
+    probability and says nothing all the same, and a text that is very improbable needs less of the network's opinion.
 
     Args:
         no_speech_probability: The network's opinion.
@@ -45,7 +47,7 @@ def nobody_spoke(no_speech_probability: float, average_logprob: float | None, *,
     if average_logprob is None:
         return False
     if no_speech_probability > _NO_SPEECH_PROBABILITY:
-        return stuck or average_logprob < MIN_AVERAGE_LOGPROB
+        return stuck or average_logprob < _UNLIKELY_LOGPROB
     return is_suspicious(no_speech_probability) and average_logprob < _HOPELESS_LOGPROB
 
 

@@ -115,9 +115,10 @@ def _machine() -> dict[str, Any]:
 def _settings(settings: Settings) -> dict[str, Any]:
     """What the figures depend on."""
     recognizer = settings.recognizer.model_dump(
-        include={"model", "compute_type", "beam_size", "workers", "threads_per_worker", "max_batch"}
+        include={"model", "beam_size", "workers", "threads_per_worker", "max_batch"}
     )
     return recognizer | {
+        "compute_type": settings.recognizer.arithmetic("cpu"),
         "max_sessions": settings.server.max_sessions,
         "partials": settings.partials.model_dump(),
         "endpointing": settings.endpointing.model_dump(),

@@ -25,20 +25,20 @@ class MetricsDifference:
     after: Samples
 
     def count(self, name: str, **labels: str) -> float:
-        """By how much a counter has grown; 0: it is not served."""
-        key = (name, tuple(sorted(labels.items())))
-        return self.after.get(key, 0.0) - self.before.get(key, 0.0)
+        """By how much a counter has grown, over all its series with these labels; 0: it is not served."""
+        return sum(
+            value - self.before.get((series, pairs), 0.0)
+            for (series, pairs), value in self.after.items()
+            if series == name and labels.items() <= dict(pairs).items()
+        )
 
     def percentile(self, histogram: str, percent: float) -> float | None:
-        """Of a histogram without labels, as Prometheus estimates it: evenly spread within a bucket.
+        """Of a histogram, all its series together, as Prometheus estimates it: evenly spread within a bucket.
 
         ``None``: nothing was observed. What lies above the highest bound is taken for that bound.
         """
-        buckets = sorted(
-            (float(dict(labels)["le"]), self.count(name, **dict(labels)))
-            for name, labels in self.after
-            if name == f"{histogram}_bucket"
-        )
+        bounds = {dict(pairs)["le"] for series, pairs in self.after if series == f"{histogram}_bucket"}
+        buckets = sorted((float(bound), self.count(f"{histogram}_bucket", le=bound)) for bound in bounds)
         wanted = buckets[-1][1] * percent / 100 if buckets else 0.0
         lower, below = 0.0, 0.0
         for bound, cumulated in buckets:

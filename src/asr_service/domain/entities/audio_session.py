@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from asr_service.domain.entities.audio_buffer import AudioBuffer
 from asr_service.domain.entities.utterance import Failure, Utterance
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
@@ -13,7 +14,7 @@ from asr_service.domain.events.recognition_events import (
 )
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
-from asr_service.domain.ports.voice_activity import WINDOW_BYTES, WINDOW_SAMPLES
+from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.services.segmenter import (
     Segmenter,
     SegmenterEvent,
@@ -26,7 +27,6 @@ from asr_service.domain.services.sentence_end import ends_sentence
 from asr_service.domain.services.spoken_language import SpokenLanguage, is_doubtful, second_hearing
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import (
-    BYTES_PER_SAMPLE,
     SampleSpan,
     s_from_samples,
     samples_from_ms,
@@ -73,10 +73,7 @@ class AudioSession:
         self._deadline_s: float | None = None
         self._end_reason = EndReason.COMPLETED
         self._segmenter = Segmenter(config.endpointing)
-        self._pcm = bytearray()  # canonical audio from sample _pcm_start on
-        self._pcm_start = 0
-        self._received = 0
-        self._given = 0  # samples handed out for voice activity, padding of the last window included
+        self._audio = AudioBuffer()
         self._utterances: list[Utterance] = []  # those whose final has not left, in order; the last may be open
         self._utterance_count = 0
         self._spoken = SpokenLanguage()  # by the finals that have left
@@ -106,15 +103,7 @@ class AudioSession:
 
         The answer is due by ``voice_observed`` before the next call.
         """
-        available = max(0, self._received - self._given)
-        whole = available - available % WINDOW_SAMPLES
-        offset = (self._given - self._pcm_start) * BYTES_PER_SAMPLE
-        windows = bytes(self._pcm[offset : offset + whole * BYTES_PER_SAMPLE])
-        if self.status is SessionStatus.DRAINING and available > whole:
-            rest = bytes(self._pcm[offset + len(windows) :])
-            windows += rest.ljust(WINDOW_BYTES, b"\0")
-        self._given += len(windows) // BYTES_PER_SAMPLE
-        return windows
+        return self._audio.take_windows(padded=self.status is SessionStatus.DRAINING)
 
     @property
     def owed_finals(self) -> int:
@@ -133,8 +122,7 @@ class AudioSession:
     def audio_received(self, pcm: bytes) -> None:
         """Takes canonical audio: whole samples, any number of them."""
         self._expect(SessionStatus.LISTENING)
-        self._pcm += pcm
-        self._received += len(pcm) // BYTES_PER_SAMPLE
+        self._audio.append(pcm)
 
     def voice_observed(self, probabilities: Sequence[float]) -> None:
         """Takes the speech probabilities of the windows that were taken last, in order. Ignored on a closed session."""
@@ -346,7 +334,6 @@ class AudioSession:
     def _request(
         self, utterance: Utterance, kind: RecognitionKind, span: SampleSpan, settled_text: str
     ) -> RecognitionRequest:
-        first = (span.start - self._pcm_start) * BYTES_PER_SAMPLE
         return RecognitionRequest(
             request_id=self._new_request_id(),
             session_id=self.session_id,
@@ -354,7 +341,7 @@ class AudioSession:
             utterance=utterance.index,
             kind=kind,
             span=span,
-            pcm=bytes(self._pcm[first : first + len(span) * BYTES_PER_SAMPLE]),
+            pcm=self._audio.part(span),
             options=self.config.options,
             settled_text=settled_text,
             live=self._live,
@@ -381,23 +368,23 @@ class AudioSession:
     @property
     def _live(self) -> bool:
         """Whether this is being spoken just now: audio that comes faster than anybody speaks was recorded before."""
-        ahead_s = s_from_samples(self._received) - (self._now_s - self._opened_at_s)
+        ahead_s = s_from_samples(self._audio.end) - (self._now_s - self._opened_at_s)
         return self.config.live and ahead_s <= MAX_AHEAD_S
 
     @property
     def _heard(self) -> int:
         """Samples in which speech has been looked for, without the padding of the last window."""
-        return min(self._segmenter.position, self._received)
+        return min(self._segmenter.position, self._audio.end)
 
     def _received_part(self, span: SampleSpan) -> SampleSpan:
         """The span without the zeros that pad the last window."""
-        return SampleSpan(span.start, min(span.end, self._received))
+        return SampleSpan(span.start, min(span.end, self._audio.end))
 
     def _finish_if_heard_out(self) -> None:
         """Closes the session when the input has ended, all of it has been listened to, and nothing is owed."""
-        if self.status is not SessionStatus.DRAINING or self._segmenter.position < self._received:
+        if self.status is not SessionStatus.DRAINING or self._segmenter.position < self._audio.end:
             return
-        for event in self._segmenter.finish(self._received):
+        for event in self._segmenter.finish(self._audio.end):
             self._apply(event)
         if not self._utterances and self.status is SessionStatus.DRAINING:
             self._close(self._end_reason)
@@ -419,20 +406,17 @@ class AudioSession:
                 session_id=self.session_id,
                 at_s=self._now_s,
                 reason=reason,
-                received_samples=self._received,
+                received_samples=self._audio.end,
                 decoded_samples=self._heard,
                 finalized_samples=self._utterances[0].start if self._utterances else self._heard,
             )
         )
         self._utterances.clear()
-        self._pcm.clear()
+        self._audio.forget_all()
 
     def _forget_audio(self) -> None:
         """Frees what no utterance can need any more."""
-        keep_from = min(self._segmenter.retained_from, self._heard)
-        if keep_from > self._pcm_start:
-            del self._pcm[: (keep_from - self._pcm_start) * BYTES_PER_SAMPLE]
-            self._pcm_start = keep_from
+        self._audio.forget_before(min(self._segmenter.retained_from, self._heard))
 
     def _emit(self, event: SessionEvent) -> None:
         self._events.append(event)

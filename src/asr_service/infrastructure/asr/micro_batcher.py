@@ -56,8 +56,8 @@ class MicroBatcher:
 
     Finals of live sessions come before partials, and these before recordings, which take what time is left; they are not
     starved, though. Within each kind, tenants take turns, then the sessions of a tenant; finals of one session keep their
-    order. Of a session only the newest partial waits, and none that a final of the
-    same utterance makes useless: their callers get ``RecognitionSuperseded``.
+    order. Of a session only the newest partial waits, and none that a final of the same utterance makes useless: their
+    callers get ``RecognitionSuperseded``.
 
     The request whose turn it is always goes into the next batch; only its company is chosen, among those next in turn,
     by length. ``policy.max_waiting`` says what happens when the queue is full.
@@ -71,6 +71,7 @@ class MicroBatcher:
         self._last_live_s = -math.inf  # when a live request came
         self._recordings_wait_since_s = -math.inf
         self._work = asyncio.Event()
+        self._firm_work = asyncio.Event()  # that is, other than partials
 
     @property
     def waiting(self) -> int:
@@ -85,9 +86,9 @@ class MicroBatcher:
     def waiting_partials(self) -> int:
         return len(self._partials)
 
-    async def wait_for_work(self) -> None:
-        """Returns when something waits."""
-        await self._work.wait()
+    async def wait_for_work(self, *, partials: bool = True) -> None:
+        """Returns when something waits; without ``partials``, something other than those."""
+        await (self._work if partials else self._firm_work).wait()
 
     def submit(self, pending: PendingRequest) -> None:
         """Takes a request into the queue.
@@ -101,7 +102,7 @@ class MicroBatcher:
             self._submit_final(pending)
         else:
             self._submit_partial(pending)
-        self._work.set()
+        self._note_work()
 
     def withdraw(self, pending: PendingRequest) -> None:
         """Forgets a request that waits; without effect on one that does not."""
@@ -115,20 +116,22 @@ class MicroBatcher:
             pending.fail(_superseded())
         else:
             self._queue_of(pending).push_front(pending)
-            self._work.set()
+            self._note_work()
 
-    def take(self, idle_workers: int = 1, now_s: float = 0.0) -> list[PendingRequest]:
+    def take(self, idle_workers: int = 1, now_s: float = 0.0, *, partials: bool = True) -> list[PendingRequest]:
         """The next batch for one of so many idle workers: an even share of what waits; empty when nothing does.
 
         Args:
             idle_workers: The one that the batch is for included.
             now_s: Monotonic time, as in ``PendingRequest.queued_at_s``.
+            partials: Whether the batch may hold some.
         """
         recordings_turn = now_s - self._recordings_wait_since_s >= self._policy.recording_turn_s
-        if self._recordings and (recordings_turn or not (self._finals or self._partials)):
+        live = self._finals or (partials and self._partials)
+        if self._recordings and (recordings_turn or not live):
             batch = self._recordings_batch(idle_workers, now_s)
         else:
-            batch = self._live_batch(idle_workers)
+            batch = self._live_batch(idle_workers, self._partials if partials else FairQueue())
         for pending in batch:
             self._queue_of(pending).take(pending)
         self._note_work()
@@ -142,11 +145,14 @@ class MicroBatcher:
                 pending.fail(error)
         self._note_work()
 
-    def _live_batch(self, idle_workers: int) -> list[PendingRequest]:
-        size = self._even_share(len(self._finals) + len(self._partials), idle_workers)
-        batch = self._extended([], self._finals, size)
-        partials = self._policy.max_partials_beside_finals if batch else self._policy.max_partials
-        return self._extended(batch, self._partials, min(size, len(batch) + partials))
+    def _live_batch(self, idle_workers: int, partials: FairQueue) -> list[PendingRequest]:
+        finals = self._extended([], self._finals, self._even_share(len(self._finals), idle_workers))
+        if finals:
+            size = min(self._policy.max_batch, len(finals) + self._policy.max_partials_beside_finals)
+            return self._extended(finals, partials, size)
+        # One worker is kept for what comes next, if there are several; the others share the partials.
+        share = self._even_share(len(partials), idle_workers - 1)
+        return self._extended([], partials, min(self._policy.max_partials, share))
 
     def _recordings_batch(self, idle_workers: int, now_s: float) -> list[PendingRequest]:
         self._recordings_wait_since_s = now_s
@@ -225,8 +231,11 @@ class MicroBatcher:
         return self._finals if pending.request.live else self._recordings
 
     def _note_work(self) -> None:
-        if not self.waiting:
-            self._work.clear()
+        for event, waiting in ((self._work, self.waiting), (self._firm_work, self.waiting_finals)):
+            if waiting:
+                event.set()
+            else:
+                event.clear()
 
 
 def _superseded() -> RecognitionSuperseded:

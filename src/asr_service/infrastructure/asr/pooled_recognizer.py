@@ -94,7 +94,10 @@ class PooledRecognizer:
             RecognizerUnavailable: No worker could be started; nothing is left running.
         """
         await self.pool.start()
-        self._dispatchers = [asyncio.create_task(self._dispatch()) for _ in range(self.pool.size)]
+        reserved = 1 if self.pool.size > 1 else 0
+        self._dispatchers = [
+            asyncio.create_task(self._dispatch(partials=number >= reserved)) for number in range(self.pool.size)
+        ]
 
     async def close(self) -> None:
         """Answers all that wait with ``RecognizerUnavailable`` and stops the workers. Repeatable."""
@@ -132,13 +135,18 @@ class PooledRecognizer:
         finally:
             self._batcher.withdraw(pending)
 
-    async def _dispatch(self) -> None:
-        """Serves one worker at a time, any of them; there is one such task per worker."""
+    async def _dispatch(self, *, partials: bool) -> None:
+        """Serves one worker at a time, any of them; there is one such task per worker.
+
+        One of several takes no partials, so that they never have all workers: a final that comes waits for other finals
+        only. Its worker is idle in between; what a final of a live session loses by waiting is worth more.
+        """
         while True:
-            await self._batcher.wait_for_work()
+            await self._batcher.wait_for_work(partials=partials)
             try:
                 async with self.pool.lease() as worker:
-                    batch = self._batcher.take(self.pool.idle_workers + 1, self._clock.monotonic_s())
+                    idle = self.pool.idle_workers + 1
+                    batch = self._batcher.take(idle, self._clock.monotonic_s(), partials=partials)
                     await self._serve(worker, [pending for pending in batch if not pending.answer.done()])
             except RecognizerUnavailable as unavailable:
                 self._batcher.fail_all(unavailable)

@@ -150,7 +150,7 @@ class RecognizerSettings(Section):
         default=1, ge=1, le=16, description="Width of the search for finals; 1 is greedy. A wider one costs CPU time."
     )
     context_floor_s: float = Field(
-        default=10.0,
+        default=8.0,
         ge=1,
         le=30,
         description="Seconds that a model hears at least, silence added; `make context` finds the value for a model.",

@@ -68,7 +68,7 @@ class FasterWhisperEngineFactory:
 class FasterWhisperEngine:
     """Turns batches of requests into hypotheses with one Whisper model.
 
-    A piece is encoded in a short context and decoded; a final whose text is not credible is decoded again from the customary
+    A piece is encoded in a short context and decoded; a final that loops, or has no text, is decoded again from the customary
     30 s, then at rising temperatures, and the most probable text counts. A partial gets one attempt, from which loops are cut.
     """
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from asr_service.infrastructure.asr.whisper.decoding import PieceDecoder
-from asr_service.infrastructure.asr.whisper.guard import Verdict, best_of, judge
+from asr_service.infrastructure.asr.whisper.guard import Attempt, Verdict, best_of, judge
 from asr_service.infrastructure.asr.whisper.piece import Piece
 from asr_service.infrastructure.asr.whisper.repetition import units
 
@@ -17,8 +17,13 @@ def decode(decoder: PieceDecoder, pieces: Sequence[Piece], fallback_temperatures
     """Gives each piece its attempts.
 
     All are decoded once, in the short context. Then a partial whose settled text led nowhere is decoded without it, a
-    final of uncertain language in the other likely language, and a final without a credible text again from the
-    customary 30 s and, if that does not help and there seems to be speech, at rising temperatures.
+    final of uncertain language in the other likely language, and a final that failed again from the customary 30 s and, if
+    that does not help and there seems to be speech, at rising temperatures.
+
+    A text that is only improbable is left at that, where openai/whisper would try again. Measured on the 117 pieces of
+    ``EncoderContext`` with white noise 2 dB below the speech (31 improbable texts, no loop): trying again left 41.4 % of
+    English words and 60.7 % of Mandarin characters wrong, one attempt 41.2 % and 60.4 %, for half of the CPU time; and
+    whoever shared a batch with such a piece had to wait for a second.
     """
     decoder.encode(pieces)
     decoder.detect_languages(pieces)
@@ -26,12 +31,12 @@ def decode(decoder: PieceDecoder, pieces: Sequence[Piece], fallback_temperatures
     decoder.attempt([piece for piece in pieces if _settled_wrongly(piece)], continued=False)
     finals = [piece for piece in pieces if piece.is_final]
     _try_other_language(decoder, finals)
-    doubtful = _doubtful(finals)
-    decoder.encode(doubtful, padded=True)
-    decoder.attempt(doubtful)
+    failed = _failed(finals)
+    decoder.encode(failed, padded=True)
+    decoder.attempt(failed)
     for temperature in fallback_temperatures:
-        doubtful = [piece for piece in _doubtful(doubtful) if not piece.seems_silent]
-        decoder.attempt(doubtful, temperature=temperature)
+        failed = [piece for piece in _failed(failed) if not piece.seems_silent]
+        decoder.attempt(failed, temperature=temperature)
 
 
 def _settled_wrongly(piece: Piece) -> bool:
@@ -60,5 +65,10 @@ def _says_nothing(piece: Piece) -> bool:
     return verdict is Verdict.SILENT or (verdict is Verdict.DOUBTFUL and piece.seems_silent)
 
 
-def _doubtful(pieces: Iterable[Piece]) -> list[Piece]:
-    return [piece for piece in pieces if judge(best_of(piece.attempts)) is Verdict.DOUBTFUL]
+def _failed(pieces: Iterable[Piece]) -> list[Piece]:
+    """Those of which even the best attempt got stuck, or wrote nothing without being sure of silence."""
+    return [piece for piece in pieces if _has_failed(best_of(piece.attempts))]
+
+
+def _has_failed(attempt: Attempt) -> bool:
+    return judge(attempt) is Verdict.DOUBTFUL and (attempt.stuck or attempt.average_logprob is None)

@@ -2,7 +2,7 @@
 
 ``scripts/benchmarks/clips.py`` says what the folder holds. Both sides use the same model files, beam size and arithmetic,
 and are told the language. Writes ``build/accuracy.json`` and prints a Markdown table; fails if the service is worse by
-more than the allowed points.
+more than the allowed points over all recordings, in which a Mandarin character counts as much as an English word.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from asr_service.bootstrap import open_model_store, open_transcriber
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
-from scripts.benchmarks.clips import Clip, error_percent, errors_by_group, read_manifest
+from scripts.benchmarks.clips import Clip, error_percent, error_percent_of_all, errors_by_group, read_manifest
 
 RESULT = Path("build/accuracy.json")
 
@@ -40,7 +40,7 @@ def main() -> None:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     print(table(report))
-    if max(report["points_worse"].values()) > arguments.allowed_points:
+    if report["points_worse_in_all"] > arguments.allowed_points:
         sys.exit(f"The service is worse than faster-whisper by more than {arguments.allowed_points:g} points.")
 
 
@@ -73,6 +73,7 @@ def compare(clips: list[Clip], ours: dict[str, str], theirs: dict[str, str]) -> 
         "service_error_percent": service,
         "faster_whisper_error_percent": faster_whisper,
         "points_worse": {group: round(service[group] - faster_whisper[group], 2) for group in service},
+        "points_worse_in_all": round(error_percent_of_all(clips, ours) - error_percent_of_all(clips, theirs), 2),
         "clips": [
             {
                 "file": clip.name,

@@ -79,3 +79,15 @@ def errors_by_group(clips: list[Clip], texts: dict[str, str]) -> dict[str, float
     """The error rate of each language."""
     groups = sorted({clip.group for clip in clips})
     return {group: error_percent([clip for clip in clips if clip.group == group], texts) for group in groups}
+
+
+def error_percent_of_all(clips: list[Clip], texts: dict[str, str]) -> float:
+    """The errors of all languages together: a character of Mandarin counts as much as a word of English."""
+    said = [_units(clip.reference, clip.group) for clip in clips]
+    heard = [_units(texts[clip.name], clip.group) for clip in clips]
+    return round(100 * float(jiwer.wer(said, heard)), 2)
+
+
+def _units(text: str, group: str) -> str:
+    normalized = normalize(text, group)
+    return " ".join(normalized) if group == "zh" else normalized

@@ -143,7 +143,8 @@ def _shown(run: dict[str, Any]) -> list[object]:
 
 def _offline(offline: dict[str, Any]) -> str:
     rows = []
-    for name, part in offline.items():
+    for name in ("short_clips", "long_files"):
+        part = offline[name]
         ours, theirs = part["service"], part["faster_whisper"]
         errors = ", ".join(
             f"{group} {percent} % / {theirs['error_percent'][group]} %"
@@ -165,4 +166,9 @@ def _offline(offline: dict[str, Any]) -> str:
         "ratio",
         "errors: service / faster-whisper",
     )
-    return _table(head, rows)
+    of_all = offline["all_recordings"]
+    padded = ", ".join(f"{group} {percent} %" for group, percent in of_all["padded_error_percent_by_language"].items())
+    return (
+        f"{_table(head, rows)}\n\nErrors over all recordings, words and characters together: {of_all['error_percent']} %; with "
+        f"each piece padded to 30 s: {of_all['padded_error_percent']} % ({padded})."
+    )

@@ -72,6 +72,13 @@ def example_report() -> dict[str, Any]:
                 "faster_whisper": {"audio_s_per_cpu_s": 7.5, "error_percent": {"en": 7.0, "zh": 9.0}},
             }
             for name in ("short_clips", "long_files")
+        }
+        | {
+            "all_recordings": {
+                "error_percent": 8.5,
+                "padded_error_percent": 8.4,
+                "padded_error_percent_by_language": {"en": 7.1, "zh": 9.9},
+            }
         },
     }
     return report | {"limits": check_limits(report)}

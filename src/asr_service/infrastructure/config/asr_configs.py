@@ -5,11 +5,11 @@ from typing import Any, Final
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "fast": {
+        "recognizer.beam_size": 1,
         "partials.interval_ms": 1_200,
     },
     "balanced": {},
     "accurate": {
-        "recognizer.beam_size": 5,
         "recognizer.finals_context_s": 30,
     },
 }

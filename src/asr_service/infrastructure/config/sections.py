@@ -147,7 +147,7 @@ class RecognizerSettings(Section):
     )
     threads_per_worker: int = Field(default=1, ge=1, le=256, description="CPU threads of each worker.")
     beam_size: int = Field(
-        default=1, ge=1, le=16, description="Width of the search for finals; 1 is greedy. A wider one costs CPU time."
+        default=5, ge=1, le=16, description="Width of the search for finals; 1 is greedy. A wider one costs CPU time."
     )
     context_floor_s: float = Field(
         default=8.0,

@@ -41,7 +41,7 @@ class BatchingPolicy:
     max_waiting: int = 512
     max_waiting_per_session: int = 128
     max_batch: int = 8
-    max_batch_audio_s: float = 120.0
+    max_batch_audio_s: float = 240.0
     max_partials: int = 4
     max_partials_beside_finals: int = 0
     max_recordings_while_live: int = 2

@@ -1,6 +1,5 @@
 """From pieces to attempts: encoding in a short context, language detection, generation in batches."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -49,19 +48,20 @@ class EncoderContext:
     Attributes:
         floor_s: Shortest context.
         tail_s: Least silence after the speech.
-        step_s: Contexts are multiples of it, so that pieces of similar length share a batch. What else is in the batch
-            does not change the context of a piece, and so not its text.
+        lengths_s: Contexts have one of these lengths, so that pieces of similar length are decoded in one call. Finer steps
+            spare some of the encoder's work; over recordings, whose pieces are long, the decoder's grew by more. What else is
+            in the batch does not change the context of a piece, and so not its text.
     """
 
     floor_s: float = 10.0
     tail_s: float = 3.0
-    step_s: float = 2.0
+    lengths_s: tuple[float, ...] = (2, 4, 6, 8, 10, 12, 14, 16, 22, 28, 30)
 
     def frames(self, speech_frames: int) -> int:
         """Feature frames for so many frames of speech, an even number."""
-        step = 2 * round(self.step_s * FRAMES_PER_SECOND / 2)
-        wanted = max(self.floor_s * FRAMES_PER_SECOND, speech_frames + self.tail_s * FRAMES_PER_SECOND)
-        return min(MAX_CONTEXT_FRAMES, math.ceil(wanted / step) * step)
+        wanted_s = max(self.floor_s, speech_frames / FRAMES_PER_SECOND + self.tail_s)
+        lengths_s = (length_s for length_s in self.lengths_s if length_s >= wanted_s)
+        return min(MAX_CONTEXT_FRAMES, 2 * round(next(lengths_s, self.lengths_s[-1]) * FRAMES_PER_SECOND / 2))
 
 
 class PieceDecoder:

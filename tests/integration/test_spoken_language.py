@@ -1,4 +1,4 @@
-"""A conversation in two languages, heard by the real engine: Mandarin, a doubtful sound, English, Mandarin."""
+"""A conversation in two languages, heard by the real engine: Mandarin, of which one utterance is mistaken, and English."""
 
 from itertools import count
 from pathlib import Path
@@ -18,8 +18,8 @@ from tests.fixtures.recordings import pcm_of
 from tests.fixtures.spoken_text import error_rate
 
 PAUSE_WINDOWS = 32  # 1 s
-# A part of a Mandarin recording that is taken for another language when it is heard alone: its name, start and length.
-DOUBTFUL = ("jishu", 0, 9_728)
+# Which sounds a model takes for another language changes with the processor: so one detection is spoiled by hand.
+MISTAKEN = Hypothesis(text="クック", language="ja", language_confidence=SURE_OF_LANGUAGE / 2, average_logprob=-1.0)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,11 @@ def engine(whisper_base_directory: Path) -> FasterWhisperEngine:
     return FasterWhisperEngineFactory(whisper_base_directory, "whisper-base", beam_size=1, fallback_temperatures=())()
 
 
-def converse(engine: FasterWhisperEngine, *parts: bytes) -> list[Hypothesis]:
-    """Speaks the parts to a session that hears exactly where they are; the last request is always answered first."""
+def converse(engine: FasterWhisperEngine, *parts: bytes, mistaken: int) -> list[Hypothesis]:
+    """Speaks the parts to a session that hears exactly where they are; the last request is always answered first.
+
+    When the language of the utterance ``mistaken`` is detected, ``MISTAKEN`` comes of it.
+    """
     ids = count()
     config = SessionConfig(partials=PartialPolicy(enabled=False))
     session = AudioSession("ses_1", LOCAL_CALLER, config, new_request_id=lambda: f"rec_{next(ids)}")
@@ -45,28 +48,23 @@ def converse(engine: FasterWhisperEngine, *parts: bytes) -> list[Hypothesis]:
         request = waiting.pop()
         (outcome,) = engine.recognize([request])
         assert isinstance(outcome, Hypothesis)
+        if request.utterance == mistaken and request.options.language is None:
+            outcome = MISTAKEN
         session.recognized(request.request_id, outcome)
         waiting += session.take_requests()
     return [event.hypothesis for event in session.take_events() if isinstance(event, UtteranceFinalized)]
 
 
-def test_a_doubtful_sound_does_not_change_the_language_and_a_sure_one_does(
+def test_a_mistaken_detection_does_not_change_the_language_and_a_sure_one_does(
     engine: FasterWhisperEngine, recordings: list[Recording]
 ) -> None:
     clips = {(recording.language, recording.path.stem): recording for recording in recordings}
-    long_mandarin, mandarin = clips["zh", "pangrama"], clips["zh", "nihao_shijie"]
+    mandarin, greeting = clips["zh", "pangrama"], clips["zh", "nihao_shijie"]
     english = clips["en", "quick_brown_fox"]
-    name, start, samples = DOUBTFUL
-    sound = pcm_of(clips["zh", name].path)[2 * start : 2 * (start + samples)]
 
-    (alone,) = converse(engine, sound)
-    assert alone.text
-    assert alone.language != "zh"
-    assert alone.language_confidence is not None
-    assert alone.language_confidence < SURE_OF_LANGUAGE
+    heard = converse(engine, *(pcm_of(clip.path) for clip in (mandarin, greeting, english, greeting)), mistaken=1)
 
-    heard = converse(engine, pcm_of(long_mandarin.path), sound, pcm_of(english.path), pcm_of(mandarin.path))
     assert [hypothesis.language for hypothesis in heard] == ["zh", "zh", "en", "zh"]
     assert [hypothesis.language_confidence is None for hypothesis in heard] == [False, True, False, False]
-    assert error_rate(english.reference, heard[2].text, "en") == 0
-    assert error_rate(mandarin.reference, heard[3].text, "zh") == 0
+    for hypothesis, clip in zip(heard[1:], (greeting, english, greeting), strict=True):
+        assert error_rate(clip.reference, hypothesis.text, clip.language) == 0

@@ -39,12 +39,15 @@ class SessionLimits:
     Attributes:
         max_waiting_bytes: Client audio that waits to be heard; beyond it the socket is not read.
         max_owed_finals: Utterances that wait for their text; beyond it no audio is heard.
+        max_owed_finals_of_recording: The same where nobody waits: twice what is recognized at once, so that pieces of about
+            the same length can be recognized together. They may hold 13 MB of audio.
         drain_deadline_s: After the end of input, so long until what is still owed is reported as failed; ``None``: it is
             waited for, however long the recognizer takes.
     """
 
     max_waiting_bytes: int = 1 << 20
     max_owed_finals: int = 8
+    max_owed_finals_of_recording: int = 16
     drain_deadline_s: float | None = 60.0
 
 
@@ -116,6 +119,7 @@ class LiveSession:
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
+        self._max_owed_finals = limits.max_owed_finals if session.config.live else limits.max_owed_finals_of_recording
         self._load = load
         self._deliver = deliver
         self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
@@ -218,7 +222,7 @@ class LiveSession:
                 return  # aborted while a backlog was worked off
             self._session.audio_received(pcm[start : start + _SLICE_BYTES])
             await self._listen()
-            while self._inbox.has_answers or self._session.owed_finals >= self._limits.max_owed_finals:
+            while self._inbox.has_answers or self._session.owed_finals >= self._max_owed_finals:
                 self._apply(await self._inbox.next_answer())
                 await self._pass_on()
 

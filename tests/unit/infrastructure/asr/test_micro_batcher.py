@@ -306,6 +306,13 @@ def test_idle_workers_share_recordings() -> None:
     assert queue.take(idle_workers=1) == recordings[2:]
 
 
+def test_recordings_are_recognized_with_those_of_about_their_length() -> None:
+    queue = Queue(replace(POLICY, max_batch=3))
+    recordings = [queue.recording(seconds=seconds) for seconds in (20, 9, 17, 24, 19, 12)]
+    taken = [[recordings.index(pending) for pending in queue.take()] for _ in range(4)]
+    assert taken == [[0, 4, 2], [1, 5], [3], []]
+
+
 def test_recordings_of_one_session_are_bounded_too() -> None:
     queue = Queue(replace(POLICY, max_waiting_per_session=2))
     queue.recording()

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
+from asr_service.domain.value_objects.session_checkpoint import CheckpointUnusable
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
 from tests.fakes.voice_activity import EnergyVoiceActivity
 from tests.fixtures.catalogue_files import silero_model
@@ -86,6 +87,25 @@ async def test_the_cut_does_not_matter(detector: VoiceActivityDetector, most_win
     sizes = iter(lambda: random_sizes.randint(1, most_windows), None)
     in_pieces = await heard(detector.open_stream(), cut(pcm, sizes))
     assert in_pieces == pytest.approx(whole, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("windows", [0, 1, 37, WINDOWS + 50])
+async def test_a_stream_goes_on_where_another_one_stopped(detector: VoiceActivityDetector, windows: int) -> None:
+    pcm = sound(1) + bytes(64 * WINDOW_BYTES) + sound(2)
+    first, rest = pcm[: windows * WINDOW_BYTES], pcm[windows * WINDOW_BYTES :]
+    stopped = detector.open_stream()
+    await stopped.observe(first)
+    state = stopped.state()
+    assert len(state) <= 4096
+    assert await detector.open_stream(state).observe(rest) == await stopped.observe(rest)
+
+
+@pytest.mark.parametrize("damage", [lambda state: b"", lambda state: state[:-1], lambda state: b"x" + state[1:]])
+async def test_a_damaged_state_is_refused(
+    detector: VoiceActivityDetector, damage: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(CheckpointUnusable):
+        detector.open_stream(damage(detector.open_stream().state()))
 
 
 async def test_streams_do_not_disturb_each_other(detector: VoiceActivityDetector) -> None:

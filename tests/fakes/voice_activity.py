@@ -4,9 +4,11 @@ import math
 from array import array
 
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, WINDOW_SAMPLES
+from asr_service.domain.value_objects.session_checkpoint import CheckpointUnusable
 
 SILENCE_DBFS = -60.0  # probability 0
 SPEECH_DBFS = -20.0  # probability 1
+_STATE = b"energy"
 
 
 class EnergyVoiceActivityStream:
@@ -18,11 +20,16 @@ class EnergyVoiceActivityStream:
         starts = range(0, len(pcm), WINDOW_BYTES)
         return tuple(loudness(pcm[start : start + WINDOW_BYTES]) for start in starts)
 
+    def state(self) -> bytes:
+        return _STATE
+
 
 class EnergyVoiceActivity:
     """A detector for tests in which speech is a sound and a pause is silence; 0.5 lies at -40 dBFS."""
 
-    def open_stream(self) -> EnergyVoiceActivityStream:
+    def open_stream(self, state: bytes | None = None) -> EnergyVoiceActivityStream:
+        if state not in (None, _STATE):
+            raise CheckpointUnusable("This is no state of the energy detector.")
         return EnergyVoiceActivityStream()
 
 

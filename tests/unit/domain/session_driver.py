@@ -16,11 +16,13 @@ from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
+from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
 from asr_service.domain.value_objects.session_status import SessionStatus
 from tests.fixtures.event_checker import SessionEventChecker
 
 CALLER = Caller(tenant="acme", key_id="key_1")
 WORD_SAMPLES = 1600
+VOICE_STATE = b"ear"
 
 Event = TypeVar("Event", bound=SessionEvent)
 Outcome: TypeAlias = tuple[int, SampleSpan, str]
@@ -47,22 +49,33 @@ class SessionDriver:
         waiting: Requests without an answer, by id, oldest first.
         withdrawn: Requests that were taken back after they had been handed out.
         track: Speech probabilities by window; beyond its end nobody speaks.
+        checkpoint: The newest that the session has given.
         now_s: The time that the next ``tell_time`` moves on from.
     """
 
-    def __init__(self, track: Sequence[float] = (), config: SessionConfig | None = None) -> None:
+    def __init__(
+        self,
+        track: Sequence[float] = (),
+        config: SessionConfig | None = None,
+        checkpoint: SessionCheckpoint | None = None,
+    ) -> None:
         ids = count()
         self.session = AudioSession(
-            "ses_test", CALLER, config or SessionConfig(), new_request_id=lambda: f"rec_{next(ids)}"
+            "ses_test",
+            CALLER,
+            config or SessionConfig(),
+            new_request_id=lambda: f"rec_{next(ids)}",
+            checkpoint=checkpoint,
         )
+        self.checkpoint = checkpoint
         self.track = track
         self.events: list[SessionEvent] = []
         self.waiting: dict[str, RecognitionRequest] = {}
         self.withdrawn: list[RecognitionRequest] = []
         self.now_s = 0.0
-        self.received = 0
+        self.received = 0 if checkpoint is None else checkpoint.replay_from
         self.unheard_windows = 0  # handed out by the session, probabilities still due
-        self._given = 0
+        self._given = 0 if checkpoint is None else checkpoint.position
         self._seen_ids: set[str] = set()
         self._checker = SessionEventChecker()
 
@@ -97,6 +110,8 @@ class SessionDriver:
         assert len(due) == self.unheard_windows
         self.unheard_windows = 0
         self.session.voice_observed(due)
+        if self.session.at_safe_place:
+            self.session.note_safe_place(VOICE_STATE)
         self.collect()
 
     def listen(self) -> None:
@@ -166,6 +181,7 @@ class SessionDriver:
         for event in self.session.take_events():
             self._checker.observe(event)
             self.events.append(event)
+        self.checkpoint = self.session.take_checkpoint() or self.checkpoint
         if self.session.status is SessionStatus.CLOSED:
             self._checker.finish()
             assert not self.waiting, "a closed session waits for nothing"

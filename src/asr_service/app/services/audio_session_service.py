@@ -1,16 +1,17 @@
 """Drives live sessions: the one place where a session, its audio, the recognizer and the listeners meet."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import structlog
 
+from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_inbox import SessionInbox
 from asr_service.domain.entities.audio_session import AudioSession
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent
+from asr_service.domain.events.session_events import AudioSafe, SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
@@ -18,6 +19,7 @@ from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityD
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.session_checkpoint import SegmenterState, SessionCheckpoint
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from asr_service.shared.clock import Clock
 from asr_service.shared.correlation import correlated
@@ -85,11 +87,18 @@ class _Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Safe:
+    checkpoint: SessionCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
 class _Abort:
     reason: EndReason
+    error: AsrError | None = None
 
 
-_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _ForcedEndpoint | _EndOfInput, _Recognized | _Failed | _Abort]
+_Answer: TypeAlias = _Recognized | _Failed | _Safe | _Abort
+_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _ForcedEndpoint | _EndOfInput, _Answer]
 
 
 class LiveSession:
@@ -111,6 +120,7 @@ class LiveSession:
         limits: SessionLimits,
         load: Callable[[], float],
         deliver: Deliver,
+        safekeeping: Safekeeping | None = None,
     ) -> None:
         self._session = session
         self._decoder = decoder
@@ -122,6 +132,8 @@ class LiveSession:
         self._max_owed_finals = limits.max_owed_finals if session.config.live else limits.max_owed_finals_of_recording
         self._load = load
         self._deliver = deliver
+        self._safekeeping = safekeeping
+        self._over = asyncio.Event()
         self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
         self._recognitions: dict[str, asyncio.Task[None]] = {}
         self._drain_deadline_s: float | None = None
@@ -147,9 +159,13 @@ class LiveSession:
         """No more audio will be pushed; the session ends when all of it is answered."""
         await self._inbox.put(_EndOfInput())
 
-    def abort(self, reason: EndReason) -> None:
-        """Ends the session without waiting for anything."""
-        self._inbox.answer(_Abort(reason))
+    def abort(self, reason: EndReason, error: AsrError | None = None) -> None:
+        """Ends the session without waiting for anything; ``run`` raises the error, if there is one."""
+        self._inbox.answer(_Abort(reason, error))
+
+    async def over(self) -> None:
+        """Waits until nothing of the session is left."""
+        await self._over.wait()
 
     async def run(self) -> None:
         """Lives the session's life; returns when it is closed, and nothing of it is left running.
@@ -160,6 +176,11 @@ class LiveSession:
         """
         with correlated(session_id=self.session_id):
             try:
+                if self._safekeeping is not None:
+                    self._safekeeping.keeper.start(
+                        lambda checkpoint: self._inbox.answer(_Safe(checkpoint)),
+                        lambda error: self.abort(EndReason.DISCONNECTED, error),
+                    )
                 self._session.open(self._clock.monotonic_s())
                 await self._pass_on()
                 while self._session.status is not SessionStatus.CLOSED:
@@ -192,17 +213,20 @@ class LiveSession:
                 self._session.endpoint_forced()
             case _EndOfInput() if self._session.status is SessionStatus.LISTENING:
                 await self._finish()
-            case _Recognized() | _Failed() | _Abort():
-                self._apply(item)
+            case _Recognized() | _Failed() | _Safe() | _Abort():
+                await self._apply(item)
         await self._pass_on()
 
-    def _apply(self, answer: _Recognized | _Failed | _Abort) -> None:
+    async def _apply(self, answer: _Answer) -> None:
         match answer:
             case _Recognized(request_id, hypothesis):
                 self._session.recognized(request_id, hypothesis)
             case _Failed(request_id, code, message):
                 self._session.recognition_failed(request_id, code, message)
-            case _Abort(reason):
+            case _Safe(checkpoint):
+                await self._tell([self._safe_at(checkpoint)])
+            case _Abort(reason, error):
+                self._damage = self._damage or error
                 self._session.abort(reason)
 
     async def _hear_packet(self, data: bytes) -> None:
@@ -223,7 +247,7 @@ class LiveSession:
             self._session.audio_received(pcm[start : start + _SLICE_BYTES])
             await self._listen()
             while self._inbox.has_answers or self._session.owed_finals >= self._max_owed_finals:
-                self._apply(await self._inbox.next_answer())
+                await self._apply(await self._inbox.next_answer())
                 await self._pass_on()
 
     async def _listen(self) -> None:
@@ -233,6 +257,8 @@ class LiveSession:
             self._session.time_passed(self._clock.monotonic_s())
             self._session.load_observed(self._load())
             self._session.voice_observed(probabilities)
+            if self._safekeeping is not None and self._session.at_safe_place:
+                self._session.note_safe_place(self._voice.state())
         await self._pass_on()
 
     async def _finish(self) -> None:
@@ -273,6 +299,11 @@ class LiveSession:
         events = self._session.take_events()
         for event in events:  # all of them, before a client that has gone can break this off
             self._publisher.publish(event)
+        if self._safekeeping is not None:
+            events = await self._safekeeping.keep(events, self._session.take_checkpoint())
+        await self._tell(events)
+
+    async def _tell(self, events: Sequence[SessionEvent]) -> None:
         try:
             for event in events:
                 if self._damage is None or not isinstance(event, SessionEnded):  # the error says that, and why
@@ -280,6 +311,14 @@ class LiveSession:
         except AsrError:
             self._session.abort(EndReason.DISCONNECTED)  # nobody listens any more
             raise
+
+    def _safe_at(self, checkpoint: SessionCheckpoint) -> AudioSafe:
+        return AudioSafe(
+            session_id=self.session_id,
+            at_s=self._clock.monotonic_s(),
+            replay_from=checkpoint.replay_from,
+            utterances=checkpoint.utterances,
+        )
 
     def _begin_recognition(self, request: RecognitionRequest) -> None:
         recognition = asyncio.create_task(self._recognize(request))
@@ -307,6 +346,9 @@ class LiveSession:
         for recognition in recognitions:
             recognition.cancel()
         await asyncio.gather(*recognitions, return_exceptions=True)
+        if self._safekeeping is not None:
+            await self._safekeeping.keeper.close()
+        self._over.set()
 
 
 class AudioSessionService:
@@ -333,17 +375,38 @@ class AudioSessionService:
         self._load = load
 
     def open(
-        self, caller: Caller, config: SessionConfig, decoder: AudioStreamDecoder | None, deliver: Deliver
+        self,
+        caller: Caller,
+        config: SessionConfig,
+        decoder: AudioStreamDecoder | None,
+        deliver: Deliver,
+        safekeeping: Safekeeping | None = None,
     ) -> LiveSession:
-        """A new session; the caller runs it. Without a decoder it takes canonical audio."""
+        """A session; the caller runs it. Without a decoder it takes canonical audio; with safekeeping it goes on from there.
+
+        Raises:
+            CheckpointUnusable: What is kept is not of this detector.
+        """
+        kept = None if safekeeping is None else safekeeping.keeper.session
         return LiveSession(
-            AudioSession(new_id("ses"), caller, config, new_request_id=lambda: new_id("rec")),
+            AudioSession(
+                new_id("ses") if kept is None else kept.session_id,
+                caller,
+                config,
+                new_request_id=lambda: new_id("rec"),
+                checkpoint=None if safekeeping is None else safekeeping.checkpoint,
+            ),
             decoder=decoder,
-            voice=self._detector.open_stream(),
+            voice=self._detector.open_stream(None if kept is None else kept.checkpoint.voice),
             recognizer=self._recognizer,
             publisher=self._publisher,
             clock=self._clock,
             limits=self._limits,
             load=self._load,
             deliver=deliver,
+            safekeeping=safekeeping,
         )
+
+    def beginning(self, config: SessionConfig) -> SessionCheckpoint:
+        """The checkpoint of a session of which nothing has been heard yet."""
+        return SessionCheckpoint(0, 0, SegmenterState(), None, config.options, self._detector.open_stream().state())

@@ -7,10 +7,11 @@ from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, Sa
 class AudioBuffer:
     """Canonical audio, addressed by its position in the stream; what is forgotten is never asked for again."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0, taken: int = 0) -> None:
+        """Begins with the sample at ``start``; what lies before ``taken`` is not handed out as windows."""
         self._pcm = bytearray()
-        self._start = 0  # position of its first sample
-        self._taken = 0  # samples handed out as windows, padding included
+        self._start = start  # position of its first sample
+        self._taken = taken  # samples handed out as windows, padding included
 
     @property
     def end(self) -> int:

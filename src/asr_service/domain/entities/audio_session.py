@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from asr_service.domain.entities.audio_buffer import AudioBuffer
+from asr_service.domain.entities.safe_places import SafePlaces
 from asr_service.domain.entities.utterance import Failure, Utterance
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
@@ -12,7 +13,7 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.services.segmenter import (
@@ -33,16 +34,24 @@ from asr_service.domain.value_objects.audio_metadata import (
 )
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
-from asr_service.shared.errors import AsrError
+from asr_service.shared.errors import AsrError, InvalidRequest
 
 MAX_AHEAD_S = 10.0  # a live client may have kept so much from before the session, and sends it at once
+MAX_AHEAD_RESUMED_S = 60.0  # and so much from an interruption
 
 
 class IllegalTransition(AsrError):
     """An input that the session's state does not allow, for example audio after the end of input."""
 
     code = "illegal_transition"
+
+
+class ReplayIncomplete(InvalidRequest):
+    """A resumed session was told of an end before the audio that it had asked for again was there."""
+
+    code = "replay_incomplete"
 
 
 class AudioSession:
@@ -56,12 +65,21 @@ class AudioSession:
     A final whose language was detected without certainty, and is not that of the finals before it, is recognized a
     second time in that one. What the language is, is told by the finals as they leave, in the order of the utterances.
 
+    From a checkpoint on, and with the audio from there on, a session says what the one before it would have said, but for
+    partials. It is ``config`` that changes with the options, so it is given as at the start.
+
     ``OPENING -open-> LISTENING -end_input-> DRAINING -last final settled | deadline-> CLOSED``; ``abort`` closes from
     anywhere.
     """
 
     def __init__(
-        self, session_id: str, caller: Caller, config: SessionConfig, *, new_request_id: Callable[[], str]
+        self,
+        session_id: str,
+        caller: Caller,
+        config: SessionConfig,
+        *,
+        new_request_id: Callable[[], str],
+        checkpoint: SessionCheckpoint | None = None,
     ) -> None:
         self.session_id = session_id
         self.caller = caller
@@ -77,6 +95,9 @@ class AudioSession:
         self._utterances: list[Utterance] = []  # those whose final has not left, in order; the last may be open
         self._utterance_count = 0
         self._spoken = SpokenLanguage()  # by the finals that have left
+        self._checkpoint = checkpoint  # where it goes on from
+        self._safe_places = SafePlaces(checkpoint)
+        self._just_begun = False  # the open utterance, with the windows that were observed last
         self._events: list[SessionEvent] = []
         self._requests: list[RecognitionRequest] = []
         self._withdrawn: list[str] = []
@@ -105,6 +126,11 @@ class AudioSession:
         """
         return self._audio.take_windows(padded=self.status is SessionStatus.DRAINING)
 
+    def take_checkpoint(self) -> SessionCheckpoint | None:
+        """The newest place from which everything that has not left yet can be heard again, if there is a new one."""
+        place = self._safe_places.take(self._utterance_count - len(self._utterances))
+        return None if place is None else replace(place, language=self._spoken.code)
+
     @property
     def owed_finals(self) -> int:
         """Utterances that ended and may still have to be heard; the owner stops reading audio when they are too many."""
@@ -117,7 +143,10 @@ class AudioSession:
         self._expect(SessionStatus.OPENING)
         self._now_s = self._opened_at_s = now_s
         self.status = SessionStatus.LISTENING
-        self._emit(SessionStarted(session_id=self.session_id, at_s=now_s, caller=self.caller, config=self.config))
+        if self._checkpoint is None:
+            self._emit(SessionStarted(session_id=self.session_id, at_s=now_s, caller=self.caller, config=self.config))
+        else:
+            self._go_on_from(self._checkpoint)
 
     def audio_received(self, pcm: bytes) -> None:
         """Takes canonical audio: whole samples, any number of them."""
@@ -128,12 +157,34 @@ class AudioSession:
         """Takes the speech probabilities of the windows that were taken last, in order. Ignored on a closed session."""
         if self.status is SessionStatus.CLOSED:
             return
+        before = self._utterance_count
         for probability in probabilities:
             for event in self._segmenter.observe(probability):
                 self._apply(event)
+        self._just_begun = self._utterance_count > before
         self._request_partial()
         self._forget_audio()
         self._finish_if_heard_out()
+
+    @property
+    def at_safe_place(self) -> bool:
+        """Whether the session could be taken up again here: between utterances, or where one has just begun."""
+        if self.status is not SessionStatus.LISTENING or self._segmenter.paused:
+            return False
+        return self._just_begun or not self._segmenter.speaking
+
+    def note_safe_place(self, voice: bytes) -> None:
+        """Remembers this place, with the state that the voice activity stream has here."""
+        self._safe_places.note(
+            SessionCheckpoint(
+                replay_from=min(self._segmenter.retained_from, self._heard),
+                utterances=self._utterance_count - self._segmenter.speaking,
+                segmenter=self._segmenter.state,
+                language=None,  # that is told by finals which may still be owed
+                options=self.config.options,
+                voice=voice,
+            )
+        )
 
     def load_observed(self, load: float) -> None:
         """Tells how loaded the recognizer is, from 0 (idle) to 1 (saturated). Only how often partials are asked for
@@ -147,6 +198,7 @@ class AudioSession:
     def endpoint_forced(self) -> None:
         """Ends the open utterance, if there is one, at what has been heard so far."""
         self._expect(SessionStatus.LISTENING)
+        self._expect_replay()
         for event in self._segmenter.force_endpoint():
             self._apply(event)
 
@@ -178,6 +230,7 @@ class AudioSession:
     def end_input(self, deadline_s: float | None = None, reason: EndReason = EndReason.COMPLETED) -> None:
         """No more audio will come, for the given reason; what is owed by ``deadline_s`` will be reported as failed then."""
         self._expect(SessionStatus.LISTENING)
+        self._expect_replay()
         self.status = SessionStatus.DRAINING
         self._deadline_s = deadline_s
         self._end_reason = reason
@@ -194,6 +247,25 @@ class AudioSession:
         if self.status is not SessionStatus.CLOSED:
             self._withdraw_all()
             self._close(reason)
+
+    def _go_on_from(self, checkpoint: SessionCheckpoint) -> None:
+        self.config = replace(self.config, options=checkpoint.options)
+        self._segmenter = Segmenter(self.config.endpointing, checkpoint.segmenter)
+        self._audio = AudioBuffer(checkpoint.replay_from, taken=checkpoint.position)
+        self._spoken = SpokenLanguage(checkpoint.language)
+        self._utterance_count = checkpoint.utterances
+        self._emit(
+            SessionResumed(
+                session_id=self.session_id,
+                at_s=self._now_s,
+                caller=self.caller,
+                config=self.config,
+                utterances=checkpoint.utterances,
+                replay_from=checkpoint.replay_from,
+            )
+        )
+        if checkpoint.segmenter.start is not None:
+            self._begin_utterance(checkpoint.segmenter.start)
 
     # --- the life of an utterance
 
@@ -368,8 +440,9 @@ class AudioSession:
     @property
     def _live(self) -> bool:
         """Whether this is being spoken just now: audio that comes faster than anybody speaks was recorded before."""
-        ahead_s = s_from_samples(self._audio.end) - (self._now_s - self._opened_at_s)
-        return self.config.live and ahead_s <= MAX_AHEAD_S
+        begun, allowed_s = (0, MAX_AHEAD_S) if self._checkpoint is None else (self._checkpoint.position, MAX_AHEAD_RESUMED_S)
+        ahead_s = s_from_samples(self._audio.end - begun) - (self._now_s - self._opened_at_s)
+        return self.config.live and ahead_s <= allowed_s
 
     @property
     def _heard(self) -> int:
@@ -420,6 +493,13 @@ class AudioSession:
 
     def _emit(self, event: SessionEvent) -> None:
         self._events.append(event)
+
+    def _expect_replay(self) -> None:
+        if self._audio.end < self._segmenter.position and self._checkpoint is not None:
+            raise ReplayIncomplete(
+                f"The audio up to sample {self._checkpoint.position} has been heard before; it ended at {self._audio.end}.",
+                hint="Send the audio from the position that the session was resumed at.",
+            )
 
     def _expect(self, status: SessionStatus) -> None:
         if self.status is not status:

@@ -56,17 +56,23 @@ class UtteranceFinalized(UtteranceEvent):
         span: The audio of the utterance, padding included.
         hypothesis: The text, with positions in the stream; empty text means that no word was heard.
         endpoint_at_s: When the endpoint was found, for the latency of the final.
+        durable: Whether it is stored, so that a resumed session will not say it anew; told to the client only.
     """
 
     span: SampleSpan
     hypothesis: Hypothesis
     endpoint_at_s: float
+    durable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceFailed(UtteranceEvent):
-    """The utterance stays without text; ``code`` and ``message`` say why. It stands in the place of the final."""
+    """The utterance stays without text; ``code`` and ``message`` say why. It stands in the place of the final.
+
+    ``durable`` as of a final.
+    """
 
     span: SampleSpan
     code: str
     message: str
+    durable: bool = False

@@ -1,6 +1,6 @@
 """What happens to a session as a whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import Caller
@@ -20,12 +20,60 @@ class SessionEvent:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeOffer:
+    """With this a client can take its session up again, should the connection break.
+
+    Attributes:
+        token: Secret; it stands for the client's right to the session.
+        expires_s: So long after the last that is kept of it.
+    """
+
+    token: str = field(repr=False)
+    expires_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted(SessionEvent):
-    """The session takes audio from now on."""
+    """The session takes audio from now on.
+
+    Attributes:
+        resume: Told to the client only.
+    """
 
     caller: Caller
     config: SessionConfig
+    resume: ResumeOffer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionResumed(SessionEvent):
+    """The session, broken off before, takes audio again; stands in the place of ``SessionStarted``.
+
+    Attributes:
+        utterances: Utterances that were settled before; the next one has this index.
+        replay_from: Sample from which on the audio comes again.
+        resume: Told to the client only.
+    """
+
+    caller: Caller
+    config: SessionConfig
+    utterances: int
+    replay_from: int
+    resume: ResumeOffer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSafe(SessionEvent):
+    """What lies before is stored, and will never be asked for again. Told to the client only.
+
+    Attributes:
+        replay_from: Sample from which on a resumed session would need the audio.
+        utterances: The outcomes of so many are stored.
+    """
+
+    replay_from: int
+    utterances: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,8 +36,18 @@ class VoiceActivityStream(Protocol):
         """
         ...
 
+    def state(self) -> bytes:
+        """What another stream goes on from, with the next window, as this one would; at most 4 KiB. Not during a call."""
+        ...
+
 
 class VoiceActivityDetector(Protocol):
     """Opens streams; cheap, so that every session has its own."""
 
-    def open_stream(self) -> VoiceActivityStream: ...
+    def open_stream(self, state: bytes | None = None) -> VoiceActivityStream:
+        """A stream at its beginning, or one that goes on from the state of another, of this process or not.
+
+        Raises:
+            CheckpointUnusable: The state is damaged, or that of another detector.
+        """
+        ...

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, samples_from_ms
+from asr_service.domain.value_objects.session_checkpoint import SegmenterState
 
 HYSTERESIS = 0.15
 LOWEST_SILENCE = 0.01  # whatever the threshold, less than this is silence (as in Silero's get_speech_timestamps)
@@ -51,28 +52,44 @@ SegmenterEvent: TypeAlias = SpeechBegan | SpeechPaused | SpeechResumed | SpeechF
 
 
 class Segmenter:
-    """Follows one stream, window by window."""
+    """Follows one stream, window by window; from its beginning, or on from a state."""
 
-    def __init__(self, policy: EndpointingPolicy) -> None:
+    def __init__(self, policy: EndpointingPolicy, state: SegmenterState | None = None) -> None:
+        state = state or SegmenterState()
         self.policy = policy
         self._silence_below = max(policy.threshold - HYSTERESIS, LOWEST_SILENCE)
         self._silence_samples = samples_from_ms(policy.silence_ms)
         self._sentence_silence_samples = samples_from_ms(policy.sentence_silence_ms or policy.silence_ms)
         self._max_samples = samples_from_ms(policy.max_utterance_ms)
         self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
-        self._position = 0  # end of the last window
-        self._floor = 0  # end of the last utterance; the next one cannot begin before it
-        self._candidate: int | None = None  # start of speech that is still too short to believe
-        self._candidate_speech = 0
-        self._candidate_end = 0  # end of its last speech window
-        self._start: int | None = None  # start of the open utterance
-        self._spoken_from = 0
-        self._silence_start: int | None = None
+        self._position = state.position  # end of the last window
+        self._floor = state.floor  # end of the last utterance; the next one cannot begin before it
+        self._candidate = state.candidate  # start of speech that is still too short to believe
+        self._candidate_speech = state.candidate_speech
+        self._candidate_end = state.candidate_end  # end of its last speech window
+        self._start = state.start  # start of the open utterance
+        self._spoken_from = state.spoken_from
+        self._silence_start = state.silence_start
         self._paused = False
         self._sentence_complete = False  # in this pause
-        self._probabilities: list[float] = (
-            []
-        )  # of the windows since the utterance was opened, the last one ending at _position
+        # Of the windows since the utterance was opened, the last one ending at _position.
+        self._probabilities = list(state.probabilities)
+
+    @property
+    def state(self) -> SegmenterState:
+        """What another segmenter of the same policy goes on from; not in a pause that has been reported."""
+        assert not self._paused
+        return SegmenterState(
+            position=self._position,
+            floor=self._floor,
+            candidate=self._candidate,
+            candidate_speech=self._candidate_speech,
+            candidate_end=self._candidate_end,
+            start=self._start,
+            spoken_from=self._spoken_from,
+            silence_start=self._silence_start,
+            probabilities=tuple(self._probabilities) if self.speaking else (),
+        )
 
     @property
     def position(self) -> int:

@@ -19,8 +19,8 @@ class EnergyGate:
     finds it later.
     """
 
-    def __init__(self) -> None:
-        self._quiet_windows = 0  # in a row, up to the last window seen
+    def __init__(self, quiet_windows: int = 0) -> None:
+        self.quiet_windows = quiet_windows  # in a row, up to the last window seen
 
     def admit(self, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tells for each window whether the model must hear it.
@@ -36,9 +36,9 @@ class EnergyGate:
         quiet = np.einsum("ij,ij->i", windows, windows) / count - offset * offset < _SILENCE_POWER
         admitted = np.ones(len(quiet), dtype=np.bool_)
         if not quiet.any():
-            self._quiet_windows = 0
+            self.quiet_windows = 0
             return admitted
         for position, is_quiet in enumerate(quiet.tolist()):
-            self._quiet_windows = self._quiet_windows + 1 if is_quiet else 0
-            admitted[position] = self._quiet_windows <= SETTLING_WINDOWS
+            self.quiet_windows = self.quiet_windows + 1 if is_quiet else 0
+            admitted[position] = self.quiet_windows <= SETTLING_WINDOWS
         return admitted

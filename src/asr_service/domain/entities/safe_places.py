@@ -1,0 +1,40 @@
+"""The places of a running session at which it could be taken up again."""
+
+from asr_service.domain.value_objects.audio_metadata import samples_from_ms
+from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
+
+ADVANCE_MS = 5_000  # in silence: a client need not keep more audio than this and what the segmenter holds back
+
+
+class SafePlaces:
+    """Remembers where the session could be taken up, until what lies before is settled.
+
+    Holds one place for each number of utterances that have begun: as many as there are utterances whose final has not
+    left, and one.
+    """
+
+    def __init__(self, first: SessionCheckpoint | None = None) -> None:
+        self._places: dict[int, SessionCheckpoint] = {}
+        self._last = first  # of those that were taken
+
+    def note(self, place: SessionCheckpoint) -> None:
+        """Takes a place; it is newer than all before it. Its language need not be known yet."""
+        self._places[place.utterances] = place
+
+    def take(self, settled: int) -> SessionCheckpoint | None:
+        """The newest place before which there are so many utterances, all settled; ``None`` if that is nothing new.
+
+        Where nobody speaks a place is new when it lies ``ADVANCE_MS`` after the last one.
+        """
+        for utterances in [count for count in self._places if count < settled]:
+            del self._places[utterances]
+        place = self._places.get(settled)
+        if place is None or not self._is_new(place):
+            return None
+        self._last = place
+        return self._places.pop(settled)
+
+    def _is_new(self, place: SessionCheckpoint) -> bool:
+        if self._last is None or place.utterances > self._last.utterances:
+            return True
+        return place.position >= self._last.position + samples_from_ms(ADVANCE_MS)

@@ -15,7 +15,7 @@ from asr_service.app.services.health import Check, HealthService
 from asr_service.app.services.session_recorder import SessionRecorder
 from asr_service.app.services.transcription_service import TranscriptionService
 from asr_service.domain.events.recognition_events import UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionStarted
+from asr_service.domain.events.session_events import SessionEnded, SessionResumed, SessionStarted
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
@@ -41,7 +41,7 @@ from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDe
 from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
 
-_STORED_EVENTS = (SessionStarted, UtteranceFinalized, SessionEnded)
+_STORED_EVENTS = (SessionStarted, SessionResumed, UtteranceFinalized, SessionEnded)
 _BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled yet
 
 

@@ -101,9 +101,7 @@ async def test_a_stream_goes_on_where_another_one_stopped(detector: VoiceActivit
 
 
 @pytest.mark.parametrize("damage", [lambda state: b"", lambda state: state[:-1], lambda state: b"x" + state[1:]])
-async def test_a_damaged_state_is_refused(
-    detector: VoiceActivityDetector, damage: Callable[[bytes], bytes]
-) -> None:
+async def test_a_damaged_state_is_refused(detector: VoiceActivityDetector, damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(CheckpointUnusable):
         detector.open_stream(damage(detector.open_stream().state()))
 

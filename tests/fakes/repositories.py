@@ -36,6 +36,10 @@ class InMemorySessionRepository:
         self.store.check()
         self.store.sessions[record.session_id] = record
 
+    async def get(self, session_id: str) -> SessionRecord | None:
+        self.store.check()
+        return self.store.sessions.get(session_id)
+
 
 @dataclass(frozen=True)
 class InMemoryResultRepository:

@@ -269,8 +269,11 @@ async def test_a_hole_in_the_text_is_an_error(start_app: StartApp, error: Except
 class DefectiveDetector:
     """Has a defect that nobody has foreseen."""
 
-    def open_stream(self) -> "DefectiveDetector":
+    def open_stream(self, state: bytes | None = None) -> "DefectiveDetector":
         return self
+
+    def state(self) -> bytes:
+        return b""
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         raise ZeroDivisionError("secret detail")

@@ -14,7 +14,7 @@ from os import (
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
-from asr_service.domain.entities.audio_session import IllegalTransition
+from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
     CacheNotWritable,
@@ -32,7 +32,9 @@ from asr_service.domain.ports.recognizer import (
 )
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
+from asr_service.domain.repositories.session_journal import SessionNotResumable, SessionTakenOver
 from asr_service.domain.value_objects.language import UnsupportedLanguage
+from asr_service.domain.value_objects.session_checkpoint import CheckpointUnusable
 from asr_service.shared.errors import AsrError, InvalidRequest, NotFound
 
 # WebSocket close codes (RFC 6455 §7.4.1, and the IANA registry for 1012–1013)
@@ -81,6 +83,10 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
     StorageUnavailable: _BUSY,
+    SessionNotResumable: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
+    SessionTakenOver: Meaning(409, POLICY_VIOLATION, EX_TEMPFAIL),
+    CheckpointUnusable: Meaning(410, POLICY_VIOLATION, EX_DATAERR),
+    ReplayIncomplete: _INVALID,
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     ModelMissing: _MISSING_PART,
     ModelCorrupt: _MISSING_PART,

@@ -119,9 +119,15 @@ class SessionConfigDto(OptionsDto):
 
     name: str | None = Field(default=None, max_length=200, description="the client's own label for the stream")
     store: bool = Field(default=True, description="whether the session and its finals are kept")
+    resume: bool | None = Field(default=None, description="whether it can be taken up again; null: if it is kept")
     audio: AudioFormatDto = AudioFormatDto()
     endpointing: EndpointingDto = EndpointingDto()
     partials: PartialsDto = PartialsDto()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the client wants to take the session up again, should the connection break."""
+        return self.store if self.resume is None else self.resume
 
     def to_domain(self, defaults: SessionConfig, capabilities: RecognizerCapabilities) -> SessionConfig:
         """The session's configuration.
@@ -136,6 +142,13 @@ class SessionConfigDto(OptionsDto):
             endpointing=self.endpointing.to_domain(defaults.endpointing),
             partials=self.partials.to_domain(defaults.partials),
         )
+
+
+class ResumeDto(_Strict):
+    """What a client says that takes a session up again."""
+
+    token: str = Field(min_length=1, max_length=200, description="from the session's started or resumed message")
+    finals: int = Field(default=0, ge=0, le=1_000_000_000, description="how many utterances it has the outcomes of")
 
 
 def supported_language(text: str | None, capabilities: RecognizerCapabilities) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -13,7 +14,7 @@ from asr_service.app.services.session_keeper import JournalState, SessionKeeper
 from asr_service.domain.events.session_events import ResumeOffer, SessionEnded, SessionResumed
 from asr_service.domain.ports.audio_decoder import AudioDecoder, AudioStreamDecoder
 from asr_service.domain.repositories.session_journal import JournaledSession, SessionJournal, SessionTakenOver
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import (
     BYTES_PER_SAMPLE,
     AudioEncoding,
@@ -82,9 +83,7 @@ class ResumableSessions:
         decoder = self._decoder.open_stream(audio_format)
         return self._held(self._sessions.open(caller, config, decoder, deliver, safekeeping))
 
-    async def resume(
-        self, caller: Caller, token: str, told: int, deliver: Deliver
-    ) -> "LiveSession | FinishedSession":
+    async def resume(self, caller: Caller, token: str, told: int, deliver: Deliver) -> "LiveSession | FinishedSession":
         """Takes a session up; its last holder loses it. The caller runs it, as one from ``begin``.
 
         Args:
@@ -120,8 +119,9 @@ class ResumableSessions:
         holder = self._holders.pop(session_id, None)
         if holder is not None:
             holder.abort(EndReason.DISCONNECTED, SessionTakenOver("Another connection goes on with this session."))
-            async with asyncio.timeout(_HANDOVER_S):
-                await holder.over()
+            with suppress(TimeoutError):  # it can write nothing any more, whatever holds it up
+                async with asyncio.timeout(_HANDOVER_S):
+                    await holder.over()
 
     def _keeper(self, session: JournaledSession, token: str, *, new: bool) -> SessionKeeper:
         return SessionKeeper(
@@ -184,6 +184,9 @@ class FinishedSession:
 
     async def push_audio(self, data: bytes) -> None:
         """Drops it: all of it has been heard."""
+
+    async def change_options(self, options: RecognitionOptions) -> None:
+        """Does nothing: there is nothing left to recognize."""
 
     async def force_endpoint(self) -> None:
         """Does nothing: every utterance has ended."""

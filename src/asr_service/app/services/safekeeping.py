@@ -31,15 +31,15 @@ class Safekeeping:
         """Where the session goes on; ``None``: it is a new one."""
         return None if self.keeper.new else self.keeper.session.checkpoint
 
-    async def keep(
-        self, events: Sequence[SessionEvent], checkpoint: SessionCheckpoint | None
-    ) -> list[SessionEvent]:
+    async def keep(self, events: Sequence[SessionEvent], checkpoint: SessionCheckpoint | None) -> list[SessionEvent]:
         """Stores the outcomes among the events, and the checkpoint; returns what to tell.
 
         Outcomes wait for the store for a moment, nothing else does.
         """
         outcomes = [event for event in events if isinstance(event, UtteranceFinalized | UtteranceFailed)]
-        ending = next((event for event in events if isinstance(event, SessionEnded) and event.reason in _FINISHED), None)
+        ending = next(
+            (event for event in events if isinstance(event, SessionEnded) and event.reason in _FINISHED), None
+        )
         durable = False
         if outcomes or checkpoint or ending:
             self.keeper.put(outcomes, checkpoint, ending)

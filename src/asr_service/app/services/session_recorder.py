@@ -5,7 +5,7 @@ from dataclasses import replace
 from asr_service.domain.entities.recognition_result import RecognitionResult
 from asr_service.domain.entities.session_record import SessionRecord
 from asr_service.domain.events.recognition_events import UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
 from asr_service.domain.repositories.result_repository import ResultRepository
 from asr_service.domain.repositories.session_repository import SessionRepository
 from asr_service.domain.value_objects.session_status import SessionStatus
@@ -30,12 +30,14 @@ class SessionRecorder:
         match event:
             case SessionStarted() if event.config.stored:
                 await self._start(event)
+            case SessionResumed() if event.config.stored:
+                await self._reopen(event)
             case UtteranceFinalized() if event.hypothesis.text and event.session_id in self._open:
                 await self._results.add(self._result(event))
             case SessionEnded() if event.session_id in self._open:
                 await self._end(event)
 
-    async def _start(self, event: SessionStarted) -> None:
+    async def _start(self, event: SessionStarted | SessionResumed) -> None:
         record = SessionRecord(
             session_id=event.session_id,
             tenant=event.caller.tenant,
@@ -45,6 +47,15 @@ class SessionRecorder:
             status=SessionStatus.LISTENING,
             started_at=self._clock.now(),
         )
+        await self._sessions.save(record)
+        self._open[event.session_id] = record
+
+    async def _reopen(self, event: SessionResumed) -> None:
+        record = await self._sessions.get(event.session_id)
+        if record is None:  # it was broken off before its start could be stored
+            await self._start(event)
+            return
+        record = replace(record, status=SessionStatus.LISTENING, ended_at=None, end_reason=None)
         await self._sessions.save(record)
         self._open[event.session_id] = record
 

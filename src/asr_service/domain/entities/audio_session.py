@@ -440,7 +440,9 @@ class AudioSession:
     @property
     def _live(self) -> bool:
         """Whether this is being spoken just now: audio that comes faster than anybody speaks was recorded before."""
-        begun, allowed_s = (0, MAX_AHEAD_S) if self._checkpoint is None else (self._checkpoint.position, MAX_AHEAD_RESUMED_S)
+        begun, allowed_s = (
+            (0, MAX_AHEAD_S) if self._checkpoint is None else (self._checkpoint.position, MAX_AHEAD_RESUMED_S)
+        )
         ahead_s = s_from_samples(self._audio.end - begun) - (self._now_s - self._opened_at_s)
         return self.config.live and ahead_s <= allowed_s
 

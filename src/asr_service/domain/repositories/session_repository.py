@@ -11,3 +11,7 @@ class SessionRepository(Protocol):
     async def save(self, record: SessionRecord) -> None:
         """Inserts the record, or replaces the one with the same ``session_id``."""
         ...
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """The record, whoever's it is; ``None`` if there is none."""
+        ...

@@ -15,7 +15,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFailed, UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
 
 # Around what people feel: under 0.2 s an answer seems immediate, over 2 s a live caption has lost its speaker.
@@ -51,6 +51,9 @@ class Metrics:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     # --- sessions
+
+    def session_resumed(self) -> None:
+        self._sessions_resumed.inc()
 
     def session_started(self) -> None:
         self._sessions_started.inc()
@@ -180,6 +183,7 @@ class Metrics:
 
     def _define_sessions(self) -> None:
         self._sessions_active = self._gauge("sessions_active", "Live sessions.")
+        self._sessions_resumed = self._counter("sessions_resumed", "Sessions that were taken up again.")
         self._sessions_started = self._counter("sessions_started", "Sessions that began.")
         self._sessions_ended = self._counter("sessions_ended", "Sessions that ended, by reason.", "reason")
         self._sessions_refused = self._counter("sessions_refused", "Sessions and files refused, by reason.", "reason")
@@ -273,6 +277,9 @@ class MetricsRecorder:
             case SessionStarted():
                 self._counted_samples[event.session_id] = 0
                 self._metrics.session_started()
+            case SessionResumed():
+                self._counted_samples[event.session_id] = event.replay_from
+                self._metrics.session_resumed()
             case PartialRecognized():
                 self._metrics.partial_recognized()
             case UtteranceFinalized():

@@ -1,8 +1,10 @@
 """The write side of sessions in SQL."""
 
+from sqlalchemy import select
+
 from asr_service.domain.entities.session_record import SessionRecord
 from asr_service.infrastructure.persistence.database import Database
-from asr_service.infrastructure.persistence.rows import session_row
+from asr_service.infrastructure.persistence.rows import session_record, session_row
 from asr_service.infrastructure.persistence.tables import sessions
 
 
@@ -20,3 +22,8 @@ class SqlSessionRepository:
     async def save(self, record: SessionRecord) -> None:
         async with self._database.writing() as connection:
             await connection.execute(self._save, session_row(record))
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(sessions).where(sessions.c.session_id == session_id))).one_or_none()
+        return None if row is None else session_record(row)

@@ -52,8 +52,11 @@ class WatchedDetector:
         self.then = then
         self._ear = EnergyVoiceActivityStream()
 
-    def open_stream(self) -> "WatchedDetector":
+    def open_stream(self, state: bytes | None = None) -> "WatchedDetector":
         return self
+
+    def state(self) -> bytes:
+        return b""
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         self.stretches += 1

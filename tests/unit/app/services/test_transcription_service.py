@@ -36,8 +36,11 @@ pytestmark = pytest.mark.usefixtures("tidy")
 class BrokenDetector:
     """Opens streams that fail."""
 
-    def open_stream(self) -> "BrokenDetector":
+    def open_stream(self, state: bytes | None = None) -> "BrokenDetector":
         return self
+
+    def state(self) -> bytes:
+        return b""
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         raise VoiceActivityUnavailable("It is closed.")

@@ -75,8 +75,11 @@ class TroubledDetector:
     def __init__(self, trouble: Callable[[], None]) -> None:
         self._trouble = trouble
 
-    def open_stream(self) -> "TroubledDetector":
+    def open_stream(self, state: bytes | None = None) -> "TroubledDetector":
         return self
+
+    def state(self) -> bytes:
+        return b""
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         self._trouble()
@@ -447,7 +450,7 @@ async def test_a_codec_that_crashes_closes_the_connection_as_a_fault_of_the_serv
 
 async def test_a_session_that_cannot_be_opened_is_told_and_closed() -> None:
     class NoDetector:
-        def open_stream(self) -> EnergyVoiceActivityStream:
+        def open_stream(self, state: bytes | None = None) -> EnergyVoiceActivityStream:
             raise VoiceActivityUnavailable("It is closed.")
 
     door = Door(Studio(detector=NoDetector()))

@@ -75,7 +75,9 @@ def test_what_is_broken_off_and_taken_up_comes_out_the_same(
 
 
 @given(tracks(), CONFIGS, SEEDS)
-def test_a_checkpoint_lies_behind_what_is_owed_and_not_far(track: list[float], config: SessionConfig, seed: int) -> None:
+def test_a_checkpoint_lies_behind_what_is_owed_and_not_far(
+    track: list[float], config: SessionConfig, seed: int
+) -> None:
     driver = broken_off(track, len(track) * WINDOW_SAMPLES, config, Random(seed))
     place = driver.checkpoint
     if place is not None:

@@ -23,15 +23,18 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Frame,
     Refuse,
     Reply,
+    ResumeSession,
     StartSession,
 )
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow, Outbox, receive
 from asr_service.app.services.admission import Admission, ServiceOverloaded
 from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
+from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions, is_resumable
 from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.repositories.session_journal import SessionNotResumable
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
@@ -69,6 +72,7 @@ class AudioHandler:
         admission: Admission,
         defaults: SessionConfig,
         limits: ConnectionLimits,
+        resumable: ResumableSessions | None = None,
         on_close: Callable[[str, int], None] = lambda _protocol, _close_code: None,
     ) -> None:
         self._sessions = sessions
@@ -77,6 +81,7 @@ class AudioHandler:
         self._admission = admission
         self._defaults = defaults
         self._limits = limits
+        self._resumable = resumable
         self._on_close = on_close
 
     async def serve(
@@ -89,7 +94,13 @@ class AudioHandler:
                     codec = new_codec(self._recognizer.capabilities, self._defaults)
                     await websocket.accept(subprotocol=subprotocol)
                     connection = Connection(
-                        websocket, codec, caller, sessions=self._sessions, decoder=self._decoder, limits=self._limits
+                        websocket,
+                        codec,
+                        caller,
+                        sessions=self._sessions,
+                        decoder=self._decoder,
+                        limits=self._limits,
+                        resumable=self._resumable,
                     )
                     close_code = await connection.run()
                     self._on_close(codec.name, close_code)
@@ -116,6 +127,7 @@ class Connection:
         sessions: AudioSessionService,
         decoder: AudioDecoder,
         limits: ConnectionLimits,
+        resumable: ResumableSessions | None,
     ) -> None:
         self._websocket = websocket
         self._codec = codec
@@ -123,8 +135,9 @@ class Connection:
         self._sessions = sessions
         self._decoder = decoder
         self._limits = limits
+        self._resumable = resumable
         self._outbox = Outbox(self._send, capacity=_OUTBOX_FRAMES, send_timeout_s=limits.send_timeout_s)
-        self._live: LiveSession | None = None
+        self._live: LiveSession | FinishedSession | None = None
         self._exchange: asyncio.Task[None] | None = None
         self._answers_due = False  # the client has ended its input, and waits
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the close code
@@ -193,15 +206,29 @@ class Connection:
                 await self._outbox.put(self._codec.encode_error(error, fatal=False))
             case StartSession():
                 await self._start(message)
+            case ResumeSession(token, told):
+                await self._resume(token, told)
             case _:
                 await self._tell_session(message)
 
     async def _start(self, message: StartSession) -> None:
         if self._exchange is not None:
             await asyncio.wait([self._exchange])  # of a reusable connection: the last exchange finishes first
-        decoder = self._decoder.open_stream(message.audio_format)
-        self._live = self._sessions.open(self._caller, message.config, decoder, self._deliver)
-        self._exchange = asyncio.create_task(self._run_exchange(self._live))
+        config, audio_format = message.config, message.audio_format
+        if self._resumable is not None and message.resumable and is_resumable(audio_format):
+            self._run(self._resumable.begin(self._caller, config, audio_format, self._deliver))
+        else:
+            decoder = self._decoder.open_stream(audio_format)
+            self._run(self._sessions.open(self._caller, config, decoder, self._deliver))
+
+    async def _resume(self, token: str, told: int) -> None:
+        if self._resumable is None:
+            raise SessionNotResumable("This server keeps no sessions that could be resumed.")
+        self._run(await self._resumable.resume(self._caller, token, told, self._deliver))
+
+    def _run(self, live: LiveSession | FinishedSession) -> None:
+        self._live = live
+        self._exchange = asyncio.create_task(self._run_exchange(live))
 
     async def _tell_session(self, message: ClientMessage) -> None:
         if self._live is None:
@@ -219,7 +246,7 @@ class Connection:
 
     # --- the session in progress
 
-    async def _run_exchange(self, live: LiveSession) -> None:
+    async def _run_exchange(self, live: LiveSession | FinishedSession) -> None:
         close_code = NORMAL_CLOSURE
         try:
             await live.run()
@@ -234,6 +261,8 @@ class Connection:
         finally:
             self._live = None
             self._answers_due = False
+            if self._resumable is not None:
+                self._resumable.ended(live)
         failed = close_code != NORMAL_CLOSURE
         if (failed or not self._codec.reusable) and not self._over.done():
             self._over.set_result(close_code)

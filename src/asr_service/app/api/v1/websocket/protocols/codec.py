@@ -6,7 +6,7 @@ per connection, FunASR's may have several.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from asr_service.domain.events.session_events import SessionEvent
@@ -47,10 +47,24 @@ def read_json(text: str, *, hint: str | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class StartSession:
-    """Opens a session; the first message of an exchange."""
+    """Opens a session; the first message of an exchange. ``resumable``: the protocol has words for taking it up again."""
 
     config: SessionConfig
     audio_format: AudioFormat
+    resumable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeSession:
+    """Takes up a session that was broken off; in the place of ``StartSession``.
+
+    Attributes:
+        token: From the offer that was made when it was started.
+        told: The client has the outcomes of the utterances before this one.
+    """
+
+    token: str = field(repr=False)
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,9 @@ class Refuse:
     error: AsrError
 
 
-ClientMessage: TypeAlias = StartSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse
+ClientMessage: TypeAlias = (
+    StartSession | ResumeSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse
+)
 
 
 class Codec(Protocol):

@@ -1,8 +1,8 @@
 """The native protocol, version 1: JSON text frames for messages, binary frames for audio.
 
-Client: ``start`` audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started``, then per utterance
-``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``error`` and ``pong`` at any time. Every
-message of the server carries ``seq``, counted from 1. ``docs/api/native-protocol.md`` describes each field.
+Client: (``start`` | ``resume``) audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started`` or ``resumed``, then
+per utterance ``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``safe``, ``error`` and ``pong`` at
+any time. Every message of the server carries ``seq``, counted from 1. ``docs/api/native-protocol.md`` describes each field.
 """
 
 import json
@@ -20,10 +20,12 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     MalformedMessage,
     Refuse,
     Reply,
+    ResumeSession,
     StartSession,
     read_json,
 )
-from asr_service.app.dto.session_config import OptionsDto, SessionConfigDto, parsed
+from asr_service.app.dto.session_config import OptionsDto, ResumeDto, SessionConfigDto, parsed
+from asr_service.app.services.resumable_sessions import audio_from_ms
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
     SpeechEnded,
@@ -31,7 +33,14 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.events.session_events import (
+    AudioSafe,
+    ResumeOffer,
+    SessionEnded,
+    SessionEvent,
+    SessionResumed,
+    SessionStarted,
+)
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions, SessionConfig, SettingNotAllowed
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, ms_from_samples
@@ -58,12 +67,14 @@ class NativeCodec:
     def __init__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> None:
         self._capabilities = capabilities
         self._defaults = defaults
-        self._options: RecognitionOptions | None = None  # set by start
+        self._begun = False  # by start or resume
+        self._options: RecognitionOptions | None = None  # known once the session takes audio
         self._ended = False
         self._audio_refused = False
         self._seq = 0
         self._readers: dict[str, Callable[[dict[str, Any]], list[ClientMessage]]] = {
             "start": self._start,
+            "resume": self._resume,
             "configure": self._configure,
             "endpoint": self._endpoint,
             "end": self._end,
@@ -79,31 +90,32 @@ class NativeCodec:
     def encode(self, event: SessionEvent) -> list[Frame]:
         match event:
             case SessionStarted():
-                return [self._frame("started", **self._started(event))]
+                message = self._frame("started", **self._started(event))
+            case SessionResumed():
+                self._options = event.config.options
+                message = self._frame("resumed", **self._started(event), **_place(event))
+            case AudioSafe():
+                message = self._frame("safe", utterances=event.utterances, audio_ms=audio_from_ms(event.replay_from))
             case SpeechStarted():
-                return [self._frame("speech_started", utterance=event.utterance, start_ms=ms_from_samples(event.start))]
+                message = self._frame(
+                    "speech_started", utterance=event.utterance, start_ms=ms_from_samples(event.start)
+                )
             case PartialRecognized():
-                return [self._frame("partial", **_partial(event))]
+                message = self._frame("partial", **_partial(event))
             case SpeechEnded():
-                return [
-                    self._frame("speech_ended", utterance=event.utterance, **_times(event.span), forced=event.forced)
-                ]
+                message = self._frame(
+                    "speech_ended", utterance=event.utterance, **_times(event.span), forced=event.forced
+                )
             case UtteranceFinalized():
-                return [self._frame("final", **_final(event))]
+                message = self._frame("final", **_final(event))
             case UtteranceFailed():
-                return [
-                    self._frame(
-                        "failed",
-                        utterance=event.utterance,
-                        **_times(event.span),
-                        code=event.code,
-                        message=event.message,
-                    )
-                ]
+                message = self._frame("failed", **_failed(event))
             case SessionEnded() if event.reason is not EndReason.DISCONNECTED:
                 # Else nobody is there, or the client has been told why it is put out.
-                return [self._frame("ended", **_ended(event))]
-        return []
+                message = self._frame("ended", **_ended(event))
+            case _:
+                return []
+        return [message]
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         return [
@@ -142,15 +154,24 @@ class NativeCodec:
         return reader(message)
 
     def _start(self, message: dict[str, Any]) -> list[ClientMessage]:
-        if self._options is not None:
-            raise OutOfTurn("The session has already started.", hint="Use configure to change options.")
+        self._expect_beginning()
         wanted = parsed(SessionConfigDto, message, MalformedMessage)
         try:
             config = wanted.to_domain(self._defaults, self._capabilities)
         except SettingNotAllowed as error:  # each value is allowed, but not all of them together
             raise MalformedMessage(f"{error.message}.", field=f"endpointing.{error.field}") from error
-        self._options = config.options
-        return [StartSession(config, wanted.audio.to_domain())]
+        self._begun, self._options = True, config.options
+        return [StartSession(config, wanted.audio.to_domain(), resumable=wanted.resumable)]
+
+    def _resume(self, message: dict[str, Any]) -> list[ClientMessage]:
+        self._expect_beginning()
+        wanted = parsed(ResumeDto, message, MalformedMessage)
+        self._begun = True
+        return [ResumeSession(wanted.token, wanted.finals)]
+
+    def _expect_beginning(self) -> None:
+        if self._begun:
+            raise OutOfTurn("The session has already started.", hint="Use configure to change options.")
 
     def _configure(self, message: dict[str, Any]) -> list[ClientMessage]:
         options = self._running("configure")
@@ -186,7 +207,7 @@ class NativeCodec:
         self._seq += 1
         return json.dumps({"type": kind, "seq": self._seq, **fields}, ensure_ascii=False)
 
-    def _started(self, event: SessionStarted) -> dict[str, Any]:
+    def _started(self, event: SessionStarted | SessionResumed) -> dict[str, Any]:
         capabilities, options = self._capabilities, event.config.options
         return {
             "protocol": PROTOCOL_VERSION,
@@ -211,6 +232,7 @@ class NativeCodec:
                 "partials": asdict(event.config.partials),
                 "store": event.config.stored,
             },
+            "resume": _offer(event.resume),
         }
 
 
@@ -223,6 +245,14 @@ def _unsupported(options: RecognitionOptions, capabilities: RecognizerCapabiliti
         "numbers": (options.numbers is Numbers.SPOKEN, capabilities.spoken_numbers),
     }
     return [wish for wish, (wanted, can) in wishes.items() if wanted and not can]
+
+
+def _offer(offer: ResumeOffer | None) -> dict[str, Any] | None:
+    return None if offer is None else {"token": offer.token, "expires_s": offer.expires_s}
+
+
+def _place(event: SessionResumed) -> dict[str, int]:
+    return {"utterances": event.utterances, "audio_from_ms": audio_from_ms(event.replay_from)}
 
 
 def _times(span: SampleSpan) -> dict[str, int]:
@@ -252,6 +282,17 @@ def _final(event: UtteranceFinalized) -> dict[str, Any]:
         "timing": hypothesis.timing,
         "words": [_word(word) for word in hypothesis.words],
         "average_logprob": hypothesis.average_logprob,
+        "durable": event.durable,
+    }
+
+
+def _failed(event: UtteranceFailed) -> dict[str, Any]:
+    return {
+        "utterance": event.utterance,
+        **_times(event.span),
+        "code": event.code,
+        "message": event.message,
+        "durable": event.durable,
     }
 
 

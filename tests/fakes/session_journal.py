@@ -1,0 +1,79 @@
+"""A journal in memory."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from asr_service.domain.events.session_events import SessionEnded
+from asr_service.domain.ports.storage import StorageUnavailable
+from asr_service.domain.repositories.session_journal import (
+    JournaledSession,
+    SessionNotResumable,
+    SessionTakenOver,
+    UtteranceOutcome,
+)
+from asr_service.domain.value_objects.caller import Caller
+from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
+
+
+@dataclass
+class InMemorySessionJournal:
+    """Implements ``SessionJournal``.
+
+    Attributes:
+        sessions: What is in it, by session.
+        available: While it is false, every call raises ``StorageUnavailable``.
+        open: While it is cleared, every call waits.
+    """
+
+    sessions: dict[str, JournaledSession] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    available: bool = True
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    def expire(self, session_id: str) -> None:
+        """Lets the time of a session run out."""
+        del self.sessions[session_id]
+
+    async def begin(self, session: JournaledSession, token: str) -> None:
+        await self._check()
+        self.sessions.setdefault(session.session_id, session)
+        self.tokens[token] = session.session_id
+
+    async def advance(
+        self,
+        session_id: str,
+        epoch: int,
+        outcomes: Sequence[UtteranceOutcome],
+        checkpoint: SessionCheckpoint | None,
+        ending: SessionEnded | None = None,
+    ) -> None:
+        await self._check()
+        session = self.sessions.get(session_id)
+        if session is None or session.epoch != epoch:
+            raise SessionTakenOver("Another connection goes on with this session.")
+        known = len(session.outcomes)
+        new = tuple(outcome for outcome in outcomes if outcome.utterance >= known)
+        self.sessions[session_id] = replace(
+            session,
+            outcomes=session.outcomes + new,
+            checkpoint=checkpoint or session.checkpoint,
+            ending=ending or session.ending,
+        )
+
+    async def claim(self, token: str, caller: Caller) -> JournaledSession:
+        await self._check()
+        session = self.sessions.get(self.tokens.get(token, ""))
+        if session is None or session.caller.tenant != caller.tenant:
+            raise SessionNotResumable("There is no session that could be resumed.")
+        session = replace(session, epoch=session.epoch + 1)
+        self.sessions[session.session_id] = session
+        return session
+
+    async def _check(self) -> None:
+        await self.open.wait()
+        if not self.available:
+            raise StorageUnavailable("The journal is switched off.")

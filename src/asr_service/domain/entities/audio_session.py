@@ -196,11 +196,14 @@ class AudioSession:
         self.config = replace(self.config, options=options)
 
     def endpoint_forced(self) -> None:
-        """Ends the open utterance, if there is one, at what has been heard so far."""
+        """Ends the open utterance, if there is one, at what has been heard so far.
+
+        In audio that has been heard before, this has been done before.
+        """
         self._expect(SessionStatus.LISTENING)
-        self._expect_replay()
-        for event in self._segmenter.force_endpoint():
-            self._apply(event)
+        if self._audio.end >= self._segmenter.position:
+            for event in self._segmenter.force_endpoint():
+                self._apply(event)
 
     def recognized(self, request_id: str, hypothesis: Hypothesis) -> None:
         """Takes the answer to a request, its positions counted from the start of the request's audio."""
@@ -230,7 +233,11 @@ class AudioSession:
     def end_input(self, deadline_s: float | None = None, reason: EndReason = EndReason.COMPLETED) -> None:
         """No more audio will come, for the given reason; what is owed by ``deadline_s`` will be reported as failed then."""
         self._expect(SessionStatus.LISTENING)
-        self._expect_replay()
+        if self._checkpoint is not None and self._audio.end < self._checkpoint.position:
+            raise ReplayIncomplete(
+                f"The audio up to sample {self._checkpoint.position} has been heard before; it ended at {self._audio.end}.",
+                hint="Send the audio from the position that the session was resumed at.",
+            )
         self.status = SessionStatus.DRAINING
         self._deadline_s = deadline_s
         self._end_reason = reason
@@ -495,13 +502,6 @@ class AudioSession:
 
     def _emit(self, event: SessionEvent) -> None:
         self._events.append(event)
-
-    def _expect_replay(self) -> None:
-        if self._audio.end < self._segmenter.position and self._checkpoint is not None:
-            raise ReplayIncomplete(
-                f"The audio up to sample {self._checkpoint.position} has been heard before; it ended at {self._audio.end}.",
-                hint="Send the audio from the position that the session was resumed at.",
-            )
 
     def _expect(self, status: SessionStatus) -> None:
         if self.status is not status:

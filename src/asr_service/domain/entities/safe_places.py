@@ -11,11 +11,15 @@ class SafePlaces:
 
     Holds one place for each number of utterances that have begun: as many as there are utterances whose final has not
     left, and one.
+
+    Args:
+        first: The checkpoint that the session goes on from; ``None``: its beginning.
     """
 
     def __init__(self, first: SessionCheckpoint | None = None) -> None:
         self._places: dict[int, SessionCheckpoint] = {}
-        self._last = first  # of those that were taken
+        # Of the last that was taken:
+        self._utterances, self._position = (0, 0) if first is None else (first.utterances, first.position)
 
     def note(self, place: SessionCheckpoint) -> None:
         """Takes a place; it is newer than all before it. Its language need not be known yet."""
@@ -31,10 +35,9 @@ class SafePlaces:
         place = self._places.get(settled)
         if place is None or not self._is_new(place):
             return None
-        self._last = place
+        self._utterances, self._position = place.utterances, place.position
         return self._places.pop(settled)
 
     def _is_new(self, place: SessionCheckpoint) -> bool:
-        if self._last is None or place.utterances > self._last.utterances:
-            return True
-        return place.position >= self._last.position + samples_from_ms(ADVANCE_MS)
+        advanced = place.position >= self._position + samples_from_ms(ADVANCE_MS)
+        return place.utterances > self._utterances or advanced

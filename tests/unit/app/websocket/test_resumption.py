@@ -31,7 +31,9 @@ class Speaker:
         messages: Everything that it was told on the last connection.
     """
 
-    def __init__(self, door: Door, audio: bytes, start: Message | None = None, bytes_per_ms: int = BYTES_PER_MS) -> None:
+    def __init__(
+        self, door: Door, audio: bytes, start: Message | None = None, bytes_per_ms: int = BYTES_PER_MS
+    ) -> None:
         self._door = door
         self._audio = audio
         self._start = start or START
@@ -120,7 +122,7 @@ async def test_audio_of_another_rate_comes_again_from_a_whole_sample() -> None:
     hum = (b"\x00" * 20 + b"\x80" * 20) * 100  # full scale down and up: 200 Hz for half a second
     telephone = b"\xff" * 2_400 + (hum + b"\xff" * 8_000) * 3
     speaker = Speaker(Door(), telephone, start, bytes_per_ms=8)
-    await speaker.speak(20_000, Random(1), last="safe")
+    await speaker.speak(20_000, Random(1), last="final")
     assert speaker.finals
     await speaker.speak(len(telephone), Random(2))
     assert speaker.said == (await whole(telephone, start, bytes_per_ms=8)).said
@@ -250,5 +252,3 @@ async def test_an_end_before_the_audio_that_was_asked_for_is_refused() -> None:
 def test_audio_is_asked_for_from_a_little_earlier(sample: int, expected_ms: int) -> None:
     assert audio_from_ms(sample) == expected_ms
     assert sample // 16 - audio_from_ms(sample) >= min(120, sample // 16)
-
-

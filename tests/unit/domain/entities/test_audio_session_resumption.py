@@ -143,13 +143,27 @@ def test_a_resumed_session_says_so() -> None:
     assert (event.utterances, event.replay_from) == (1, driver.checkpoint.replay_from)
 
 
-@pytest.mark.parametrize("end", ["end_input", "force_endpoint"])
-def test_a_resumed_session_wants_the_audio_that_it_asked_for(end: str) -> None:
+def test_a_resumed_session_wants_the_audio_that_it_asked_for() -> None:
+    resumed = resumed_in_a_monologue()
+    resumed.receive(16)
+    with pytest.raises(ReplayIncomplete):
+        resumed.session.end_input()
+
+
+def test_an_endpoint_in_audio_that_was_heard_before_is_not_made_twice() -> None:
+    resumed = resumed_in_a_monologue()
+    resumed.receive(16)
+    resumed.force_endpoint()
+    assert resumed.events_of(SpeechEnded) == []
+    resumed.push(40 * WINDOW_SAMPLES)
+    resumed.force_endpoint()
+    assert len(resumed.events_of(SpeechEnded)) == 1
+
+
+def resumed_in_a_monologue() -> SessionDriver:
+    """A session whose checkpoint lies just after a forced cut."""
     driver = SessionDriver().open()
     for _ in range(10):
         driver.push_windows((0.97, 100))
         driver.answer_all()
-    resumed = SessionDriver(driver.track, checkpoint=driver.checkpoint).open()
-    resumed.receive(16)
-    with pytest.raises(ReplayIncomplete):
-        getattr(resumed, end)()
+    return SessionDriver(driver.track, checkpoint=driver.checkpoint).open()

@@ -1,6 +1,5 @@
 """Sessions that outlive their connection: what a client is told that comes back, and what it has to send again."""
 
-import asyncio
 from random import Random
 from typing import Any
 
@@ -112,7 +111,7 @@ async def test_another_server_goes_on_with_the_journal_alone() -> None:
     first = Door()
     speaker = Speaker(first, TALK)
     await speaker.speak(len(TALK) // 2, Random(5))
-    speaker._door = Door(Studio(journal=first.studio.journal))  # noqa: SLF001 - as a load balancer would
+    speaker._door = Door(Studio(journal=first.studio.journal))
     await speaker.speak(len(TALK), Random(6))
     assert speaker.said == (await whole()).said
 
@@ -189,8 +188,8 @@ async def test_what_cannot_be_resumed_is_refused_in_one_way(how: str) -> None:
     door = Door()
     speaker = Speaker(door, TALK)
     await speaker.speak(len(TALK) // 2, Random(1))
-    assert speaker._offer is not None  # noqa: SLF001
-    token = speaker._offer["token"] if how == "expired" else "x"  # noqa: SLF001
+    assert speaker._offer is not None
+    token = speaker._offer["token"] if how == "expired" else "x"
     door.studio.journal.sessions.clear()
     async with door.connection() as socket:
         socket.say({"type": "resume", "token": token, "finals": 1})
@@ -241,7 +240,7 @@ async def test_an_end_before_the_audio_that_was_asked_for_is_refused() -> None:
     speaker = Speaker(door, talk, START | {"endpointing": {"max_utterance_ms": 2_000}})
     await speaker.speak(len(talk) - 2, Random(1))
     async with door.connection() as socket:
-        assert speaker._offer is not None  # noqa: SLF001
+        assert speaker._offer is not None
         socket.say({"type": "resume", "token": speaker._offer["token"]})
         await socket.hear_until(type="resumed")
         socket.say(END)

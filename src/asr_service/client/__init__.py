@@ -1,0 +1,52 @@
+"""The client of the native interfaces: live streams that survive the loss of their connection, and files.
+
+It knows nothing of the server's code; it needs ``websockets`` and ``httpx``.
+"""
+
+from asr_service.client.client import Client
+from asr_service.client.errors import (
+    ClientError,
+    ReplayLost,
+    RequestRefused,
+    ServerUnreachable,
+    SessionLost,
+    StreamFailed,
+)
+from asr_service.client.events import (
+    Ended,
+    Event,
+    Failed,
+    Final,
+    Partial,
+    Resumed,
+    Safe,
+    SpeechEnded,
+    SpeechStarted,
+    Started,
+    Word,
+)
+from asr_service.client.streaming import AudioFormat
+from asr_service.client.synchronous import SyncClient
+
+__all__ = [
+    "AudioFormat",
+    "Client",
+    "ClientError",
+    "Ended",
+    "Event",
+    "Failed",
+    "Final",
+    "Partial",
+    "ReplayLost",
+    "RequestRefused",
+    "Resumed",
+    "Safe",
+    "ServerUnreachable",
+    "SessionLost",
+    "SpeechEnded",
+    "SpeechStarted",
+    "Started",
+    "StreamFailed",
+    "SyncClient",
+    "Word",
+]

@@ -1,0 +1,146 @@
+"""What a stream tells: the messages of the native protocol as values. Times are milliseconds from the start of the audio."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a final; ``confidence`` is 0–1, or unknown."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The session takes audio.
+
+    Attributes:
+        capabilities: What the recognizer can do.
+        unsupported: The wishes that it cannot fulfil.
+        config: What is in force.
+    """
+
+    session_id: str
+    engine: str
+    model: str
+    capabilities: Mapping[str, Any]
+    unsupported: list[str]
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The session goes on after a loss of the connection; partials begin anew, finals go on."""
+
+    session_id: str
+    utterances: int
+    audio_from_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """The finals of so many utterances are stored, and the audio before will not be needed again."""
+
+    utterances: int
+    audio_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """An utterance begins."""
+
+    utterance: int
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The text of an utterance so far; the next one replaces it, and only extends ``stable``."""
+
+    utterance: int
+    revision: int
+    start_ms: int
+    end_ms: int
+    text: str
+    stable: str
+    volatile: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """An utterance has ended; its final follows."""
+
+    utterance: int
+    start_ms: int
+    end_ms: int
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The one text of an utterance; empty if no word was heard. ``durable``: it is stored."""
+
+    utterance: int
+    start_ms: int
+    end_ms: int
+    text: str
+    language: str | None
+    timing: str
+    words: list[Word]
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The utterance stays without text; in the place of its final."""
+
+    utterance: int
+    start_ms: int
+    end_ms: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last event of a stream."""
+
+    reason: str
+    received_ms: int
+    decoded_ms: int
+    final_ms: int
+
+
+Event: TypeAlias = Started | Resumed | Safe | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
+
+_KINDS: dict[str, type[Event]] = {
+    "started": Started,
+    "resumed": Resumed,
+    "safe": Safe,
+    "speech_started": SpeechStarted,
+    "partial": Partial,
+    "speech_ended": SpeechEnded,
+    "final": Final,
+    "failed": Failed,
+    "ended": Ended,
+}
+
+
+def read_event(message: Mapping[str, Any]) -> Event | None:
+    """The event that a message tells; ``None`` if it tells none, or of a kind that a newer server has.
+
+    Fields that are not known here are left out.
+    """
+    kind = _KINDS.get(message["type"])
+    if kind is None:
+        return None
+    values = {field.name: message[field.name] for field in fields(kind)}
+    if kind is Final:
+        values["words"] = [Word(**word) for word in message["words"]]
+    return kind(**values)

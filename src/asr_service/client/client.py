@@ -1,6 +1,7 @@
 """The client of one server."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -95,7 +96,7 @@ class Client:
         """
         fields = {"model": "whisper-1", "response_format": "verbose_json", **options}
         with recording.open("rb") as file:
-            upload = cast(BinaryIO, _WatchedFile(file, recording.stat().st_size, progress))
+            upload = cast(BinaryIO, _WatchedFile(file, progress))
             try:
                 answer = await self._http.post(
                     _TRANSCRIPTIONS_PATH, data=fields, files={"file": (recording.name, upload)}
@@ -128,10 +129,11 @@ async def _asynchronous(packets: Iterable[bytes]) -> AsyncGenerator[bytes, None]
 class _WatchedFile:
     """A file whose reading somebody is told of."""
 
-    def __init__(self, file: BinaryIO, size_bytes: int, progress: Progress) -> None:
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
         self._file = file
-        self._size_bytes = size_bytes
+        self._size_bytes = file.seek(0, os.SEEK_END)
         self._progress = progress
+        file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)

@@ -14,13 +14,9 @@ from asr_service.app.services.session_keeper import JournalState, SessionKeeper
 from asr_service.domain.events.session_events import ResumeOffer, SessionEnded, SessionResumed
 from asr_service.domain.ports.audio_decoder import AudioDecoder, AudioStreamDecoder
 from asr_service.domain.repositories.session_journal import JournaledSession, SessionJournal, SessionTakenOver
+from asr_service.domain.services.replay import audio_from_ms
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
-from asr_service.domain.value_objects.audio_metadata import (
-    BYTES_PER_SAMPLE,
-    AudioEncoding,
-    AudioFormat,
-    samples_from_ms,
-)
+from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, AudioFormat, samples_from_ms
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.shared.identifiers import new_id
@@ -29,20 +25,6 @@ log = structlog.get_logger(__name__)
 
 _TOKEN_BYTES = 32
 _HANDOVER_S = 5.0  # for the last holder of a session, in this process, to let go of it
-# A whole number of samples at every usual rate, 11,025 Hz included; so a client can count in its own samples.
-REPLAY_STEP_MS = 40
-_WARM_UP_MS = 120  # a resampler that begins anew is itself again after its filter's length, which is less
-
-
-def audio_from_ms(replay_from: int) -> int:
-    """From where a client has to send its audio again, so that a decoder gives what lies from that sample on."""
-    before = max(0, replay_from - samples_from_ms(_WARM_UP_MS))
-    return before // samples_from_ms(REPLAY_STEP_MS) * REPLAY_STEP_MS
-
-
-def is_resumable(audio_format: AudioFormat) -> bool:
-    """Whether audio of this format can be read from its middle: raw samples can, a container cannot."""
-    return audio_format.encoding is not AudioEncoding.CONTAINER
 
 
 class ResumableSessions:

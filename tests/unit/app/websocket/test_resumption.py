@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from asr_service.app.services.resumable_sessions import audio_from_ms
 from asr_service.domain.events.session_events import SessionEnded, SessionResumed
+from asr_service.domain.services.replay import audio_from_ms
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from tests.fixtures.live_sessions import Studio, silence, sound, utterances
@@ -209,9 +209,7 @@ async def test_the_journal_is_asked_again_later_when_it_does_not_answer() -> Non
     assert socket.close_code == 1013
 
 
-@pytest.mark.parametrize(
-    "start", [{"store": False}, {"resume": False}, {"audio": {"encoding": "container"}}], ids=lambda start: str(start)
-)
+@pytest.mark.parametrize("start", [{"store": False}, {"resume": False}, {"audio": {"encoding": "container"}}], ids=str)
 async def test_not_every_session_can_be_resumed(start: Message) -> None:
     door = Door()
     async with door.connection() as socket:

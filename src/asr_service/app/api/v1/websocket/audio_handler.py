@@ -29,12 +29,13 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow, Outbox, receive
 from asr_service.app.services.admission import Admission, ServiceOverloaded
 from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
-from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions, is_resumable
+from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions
 from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.repositories.session_journal import SessionNotResumable
+from asr_service.domain.services.replay import is_replayable
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
@@ -215,7 +216,7 @@ class Connection:
         if self._exchange is not None:
             await asyncio.wait([self._exchange])  # of a reusable connection: the last exchange finishes first
         config, audio_format = message.config, message.audio_format
-        if self._resumable is not None and message.resumable and is_resumable(audio_format):
+        if self._resumable is not None and message.resumable and is_replayable(audio_format):
             self._run(self._resumable.begin(self._caller, config, audio_format, self._deliver))
         else:
             decoder = self._decoder.open_stream(audio_format)

@@ -1,8 +1,8 @@
 """The native protocol, version 1: JSON text frames for messages, binary frames for audio.
 
-Client: (``start`` | ``resume``) audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started`` or ``resumed``, then
-per utterance ``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``safe``, ``error`` and ``pong`` at
-any time. Every message of the server carries ``seq``, counted from 1. ``docs/api/native-protocol.md`` describes each field.
+Client: (``start`` | ``resume``) audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started`` or ``resumed``,
+then per utterance ``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``safe``, ``error`` and ``pong``
+at any time. Every message of the server carries ``seq``, counted from 1. ``docs/api/native-protocol.md`` describes each field.
 """
 
 import json
@@ -25,7 +25,6 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     read_json,
 )
 from asr_service.app.dto.session_config import OptionsDto, ResumeDto, SessionConfigDto, parsed
-from asr_service.app.services.resumable_sessions import audio_from_ms
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
     SpeechEnded,
@@ -42,6 +41,7 @@ from asr_service.domain.events.session_events import (
     SessionStarted,
 )
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
+from asr_service.domain.services.replay import audio_from_ms
 from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions, SessionConfig, SettingNotAllowed
 from asr_service.domain.value_objects.audio_metadata import SampleSpan, ms_from_samples
 from asr_service.domain.value_objects.hypothesis import Word

@@ -55,11 +55,10 @@ class InMemorySessionJournal:
         session = self.sessions.get(session_id)
         if session is None or session.epoch != epoch:
             raise SessionTakenOver("Another connection goes on with this session.")
-        known = len(session.outcomes)
-        new = tuple(outcome for outcome in outcomes if outcome.utterance >= known)
+        first = {outcome.utterance: outcome for outcome in reversed((*session.outcomes, *outcomes))}
         self.sessions[session_id] = replace(
             session,
-            outcomes=session.outcomes + new,
+            outcomes=tuple(first[utterance] for utterance in sorted(first)),
             checkpoint=checkpoint or session.checkpoint,
             ending=ending or session.ending,
         )
@@ -67,7 +66,7 @@ class InMemorySessionJournal:
     async def claim(self, token: str, caller: Caller) -> JournaledSession:
         await self._check()
         session = self.sessions.get(self.tokens.get(token, ""))
-        if session is None or session.caller.tenant != caller.tenant:
+        if session is None or session.caller.tenant != caller.tenant or not _is_whole(session):
             raise SessionNotResumable("There is no session that could be resumed.")
         session = replace(session, epoch=session.epoch + 1)
         self.sessions[session.session_id] = session
@@ -77,3 +76,9 @@ class InMemorySessionJournal:
         await self.open.wait()
         if not self.available:
             raise StorageUnavailable("The journal is switched off.")
+
+
+def _is_whole(session: JournaledSession) -> bool:
+    """Whether all outcomes are there, those before the checkpoint at least."""
+    utterances = [outcome.utterance for outcome in session.outcomes]
+    return utterances == list(range(len(utterances))) and len(utterances) >= session.checkpoint.utterances

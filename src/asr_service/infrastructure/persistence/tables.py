@@ -2,9 +2,11 @@
 
 ``results`` does not reference ``sessions``: a final is kept even when the record of its session could not be stored
 yet, and shows as soon as it is. Sample positions need 64 bits: 32 are full after 37 hours.
+
+``journaled_sessions`` and ``journaled_outcomes`` are the journal of live sessions, see ``journal_entries.py`` for their texts.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table
 
 from asr_service.infrastructure.persistence.columns import FiniteDouble, IdentifierText, StorableText, UtcDateTime
 
@@ -55,4 +57,31 @@ results = Table(
     Column("no_speech_probability", FiniteDouble),
     Column("compression_ratio", FiniteDouble),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+journaled_sessions = Table(
+    "journaled_sessions",
+    metadata,
+    Column("session_id", IdentifierText, primary_key=True),
+    Column("token_digest", StorableText, nullable=False, unique=True),
+    Column("tenant", StorableText, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("origin", StorableText, nullable=False),
+    Column("checkpoint", StorableText, nullable=False),
+    Column("ending", StorableText),
+)
+
+journaled_outcomes = Table(
+    "journaled_outcomes",
+    metadata,
+    Column(
+        "session_id",
+        IdentifierText,
+        ForeignKey("journaled_sessions.session_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("utterance", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", StorableText, nullable=False),
+    Column("outcome", StorableText, nullable=False),
 )

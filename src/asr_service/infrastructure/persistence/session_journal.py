@@ -1,0 +1,176 @@
+"""The journal of live sessions in SQL."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Delete, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asr_service.domain.events.session_events import SessionEnded
+from asr_service.domain.repositories.session_journal import (
+    JournaledSession,
+    SessionNotResumable,
+    SessionTakenOver,
+    UtteranceOutcome,
+)
+from asr_service.domain.value_objects.caller import Caller
+from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
+from asr_service.infrastructure.persistence.database import Database
+from asr_service.infrastructure.persistence.journal_entries import (
+    EntryUnreadable,
+    JournalEntry,
+    checkpoint_json,
+    ending_json,
+    journaled_session,
+    origin_json,
+    outcome_json,
+)
+from asr_service.infrastructure.persistence.tables import journaled_outcomes, journaled_sessions
+from asr_service.shared.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+_SWEPT_AT_ONCE = 20  # expired sessions that a new one takes away: more than come, and few enough to be quick
+
+
+class SqlSessionJournal:
+    """Implements ``SessionJournal``; raises ``StorageUnavailable`` when the database does.
+
+    Every call is one transaction. Its first statement changes the row of the session if the epoch is right, and so holds
+    the row until the commit: of two that want it, the second sees what the first has made of it.
+    """
+
+    def __init__(self, database: Database, expires_s: float, clock: Clock) -> None:
+        """Takes an open database.
+
+        Args:
+            database: With the schema of this release.
+            expires_s: Seconds that a session is kept after the last write.
+            clock: Its wall clock must agree with those of the other servers to a small part of ``expires_s``.
+        """
+        self._database = database
+        self._expires = timedelta(seconds=expires_s)
+        self._clock = clock
+        insert = database.insert(journaled_sessions)
+        # A repeated begin may follow so late that what the first one wrote has expired.
+        self._begin = insert.on_conflict_do_update(
+            index_elements=[journaled_sessions.c.session_id], set_={"expires_at": insert.excluded.expires_at}
+        )
+        self._add_outcome = database.insert(journaled_outcomes).on_conflict_do_nothing(
+            index_elements=[journaled_outcomes.c.session_id, journaled_outcomes.c.utterance]
+        )
+
+    async def begin(self, session: JournaledSession, token: str) -> None:
+        now = self._clock.now()
+        row = {
+            "session_id": session.session_id,
+            "token_digest": token_digest(token),
+            "tenant": session.caller.tenant,
+            "epoch": session.epoch,
+            "expires_at": now + self._expires,
+            "origin": origin_json(session),
+            "checkpoint": checkpoint_json(session.checkpoint),
+            "ending": None if session.ending is None else ending_json(session.ending),
+        }
+        outcomes = _outcome_rows(session.session_id, session.outcomes)
+        async with self._database.writing() as connection:
+            await connection.execute(self._begin, row)
+            await self._add(connection, outcomes, session.caller.tenant)
+            await connection.execute(_sweep(now))
+
+    async def advance(
+        self,
+        session_id: str,
+        epoch: int,
+        outcomes: Sequence[UtteranceOutcome],
+        checkpoint: SessionCheckpoint | None,
+        ending: SessionEnded | None = None,
+    ) -> None:
+        now, rows = self._clock.now(), _outcome_rows(session_id, outcomes)
+        changes: dict[str, Any] = {"expires_at": now + self._expires}
+        if checkpoint is not None:
+            changes["checkpoint"] = checkpoint_json(checkpoint)
+        if ending is not None:
+            changes["ending"] = ending_json(ending)
+        change = (
+            update(journaled_sessions)
+            .where(
+                journaled_sessions.c.session_id == session_id,
+                journaled_sessions.c.epoch == epoch,
+                journaled_sessions.c.expires_at > now,
+            )
+            .values(changes)
+            .returning(journaled_sessions.c.tenant)
+        )
+        async with self._database.writing() as connection:
+            tenant = await connection.scalar(change)
+            if tenant is None:
+                raise SessionTakenOver("Another connection goes on with this session.")
+            await self._add(connection, rows, tenant)
+
+    async def claim(self, token: str, caller: Caller) -> JournaledSession:
+        now = self._clock.now()
+        taken = (
+            update(journaled_sessions)
+            .where(
+                journaled_sessions.c.token_digest == token_digest(token),
+                journaled_sessions.c.tenant == caller.tenant,
+                journaled_sessions.c.expires_at > now,
+            )
+            .values(epoch=journaled_sessions.c.epoch + 1, expires_at=now + self._expires)
+            .returning(journaled_sessions)
+        )
+        async with self._database.writing() as connection:
+            row = (await connection.execute(taken)).one_or_none()
+            if row is None:
+                raise _not_resumable()
+            outcomes = await connection.scalars(
+                select(journaled_outcomes.c.outcome)
+                .where(journaled_outcomes.c.session_id == row.session_id)
+                .order_by(journaled_outcomes.c.utterance)
+            )
+            entry = JournalEntry(row.origin, row.checkpoint, outcomes.all(), row.ending, row.epoch)
+            try:  # inside the transaction: who cannot read a session takes it from nobody
+                return journaled_session(entry)
+            except EntryUnreadable as error:
+                log.warning("journal_entry_unreadable", session_id=row.session_id, reason=str(error))
+                raise _not_resumable() from error
+
+    async def _add(self, connection: AsyncConnection, outcomes: list[dict[str, Any]], tenant: str) -> None:
+        if outcomes:
+            await connection.execute(self._add_outcome, [{**row, "tenant": tenant} for row in outcomes])
+
+
+def token_digest(token: str) -> str:
+    """What is stored in place of a token. It is random enough that no salt and no slow digest is needed."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _outcome_rows(session_id: str, outcomes: Sequence[UtteranceOutcome]) -> list[dict[str, Any]]:
+    return [
+        {"session_id": session_id, "utterance": outcome.utterance, "outcome": outcome_json(outcome)}
+        for outcome in outcomes
+    ]
+
+
+def _sweep(now: datetime) -> Delete:
+    """Takes away the sessions that expired first; a row that somebody holds is left to others."""
+    expired = (
+        select(journaled_sessions.c.session_id)
+        .where(journaled_sessions.c.expires_at <= now)
+        .order_by(journaled_sessions.c.expires_at)
+        .limit(_SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return delete(journaled_sessions).where(journaled_sessions.c.session_id.in_(expired))
+
+
+def _not_resumable() -> SessionNotResumable:
+    return SessionNotResumable(
+        "There is no session that this token resumes.",
+        field="token",
+        hint="Begin a new session, and send it the audio that has no final yet.",
+    )

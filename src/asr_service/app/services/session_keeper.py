@@ -19,6 +19,7 @@ from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoin
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0  # between attempts at a store that does not answer
+_LONGEST_RENEWAL_S = 60.0  # how long it may take until a session learns that another server has it
 _MAX_PENDING_OUTCOMES = 1_000  # an hour of speech; what is worse than that nobody waits for
 
 
@@ -40,9 +41,19 @@ class _Pending:
     outcomes: list[UtteranceOutcome] = field(default_factory=list)
     checkpoint: SessionCheckpoint | None = None
     ending: SessionEnded | None = None
+    renewal: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes or self.checkpoint or self.ending)
+        return bool(self.outcomes or self.checkpoint or self.ending or self.renewal)
+
+    def followed_by(self, newer: "_Pending") -> "_Pending":
+        """Both, to be written together."""
+        return _Pending(
+            self.outcomes + newer.outcomes,
+            newer.checkpoint or self.checkpoint,
+            newer.ending or self.ending,
+            newer.renewal or self.renewal,
+        )
 
 
 class SessionKeeper:
@@ -81,6 +92,7 @@ class SessionKeeper:
         self._pending = _Pending()
         self._given_up = False
         self._writing: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._on_safe: Callable[[SessionCheckpoint], None] = lambda _checkpoint: None
         self._on_lost: Callable[[SessionTakenOver], None] = lambda _error: None
 
@@ -92,6 +104,7 @@ class SessionKeeper:
             on_lost: Told when another connection has taken the session over; nothing is written from then on.
         """
         self._on_safe, self._on_lost = on_safe, on_lost
+        self._renewing = asyncio.create_task(self._renew())
         self._work()
 
     def put(
@@ -105,9 +118,7 @@ class SessionKeeper:
             self._give_up()
         if self._given_up:
             return
-        self._pending.outcomes += outcomes
-        self._pending.checkpoint = checkpoint or self._pending.checkpoint
-        self._pending.ending = ending or self._pending.ending
+        self._pending = self._pending.followed_by(_Pending(list(outcomes), checkpoint, ending))
         self._work()
 
     async def written(self) -> bool:
@@ -119,9 +130,17 @@ class SessionKeeper:
 
     async def close(self) -> None:
         """Ends the writing; what is not written now is not."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
+        tasks = [task for task in (self._renewing, self._writing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _renew(self) -> None:
+        """Writes now and then even if there is nothing to write, so that a silent session does not expire."""
+        while not self._given_up:
+            await asyncio.sleep(min(self.offer.expires_s / 3, _LONGEST_RENEWAL_S))
+            self._pending.renewal = True
+            self._work()
 
     def _work(self) -> None:
         if (self._token or self._pending) and (self._writing is None or self._writing.done()):
@@ -155,10 +174,7 @@ class SessionKeeper:
                 self.session.session_id, self.session.epoch, written.outcomes, written.checkpoint, written.ending
             )
         except BaseException:
-            newer, self._pending = self._pending, written
-            self._pending.outcomes += newer.outcomes
-            self._pending.checkpoint = newer.checkpoint or written.checkpoint
-            self._pending.ending = newer.ending or written.ending
+            self._pending = written.followed_by(self._pending)
             raise
         if written.checkpoint is not None:
             self._on_safe(written.checkpoint)

@@ -1,8 +1,9 @@
 """The native protocol, version 1: JSON text frames for messages, binary frames for audio.
 
-Client: (``start`` | ``resume``) audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started`` or ``resumed``,
-then per utterance ``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``safe``, ``error`` and ``pong``
-at any time. Every message of the server carries ``seq``, counted from 1. ``docs/api/native-protocol.md`` describes each field.
+Client: (``start`` | ``resume``) audio* (``configure`` | ``endpoint`` | ``ping``)* ``end``. Server: ``started`` or
+``resumed``, then per utterance ``speech_started partial* speech_ended (final | failed)``, at last ``ended``; ``safe``,
+``error`` and ``pong`` at any time. Every message of the server carries ``seq``, counted from 1.
+``docs/api/native-protocol.md`` describes each field.
 """
 
 import json

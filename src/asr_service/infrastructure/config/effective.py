@@ -33,7 +33,7 @@ def _value(settings: Settings, key: str) -> Any:
 def _shown(value: Any) -> Any:
     match value:
         case SecretStr():
-            return mask_url(value.get_secret_value())
+            return mask_url(value.get_secret_value()) if value else ""
         case Enum():
             return value.value
         case PurePath():

@@ -63,6 +63,13 @@ def _check_database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _check_journal_url(value: SecretStr) -> SecretStr:
+    """As for the database: the outline only."""
+    if re.match(r"(rediss?://.|$)", value.get_secret_value()) is None:
+        raise ValueError("it is no URL of Redis")
+    return value
+
+
 LowerCase: TypeAlias = Annotated[ValueT, BeforeValidator(_lower)]
 Directory: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
 Directories: TypeAlias = Annotated[tuple[Directory, ...], BeforeValidator(_split)]
@@ -84,5 +91,13 @@ DatabaseUrl: TypeAlias = Annotated[
     Told(
         allowed="sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host:port/name",
         default="a SQLite file, asr-service/asr.db in the user's data directory",
+    ),
+]
+JournalUrl: TypeAlias = Annotated[
+    SecretStr,
+    AfterValidator(_check_journal_url),
+    Told(
+        allowed="redis://user:password@host:port/number, or rediss:// with TLS",
+        default="what database.url says",
     ),
 ]

@@ -10,6 +10,7 @@ from asr_service.infrastructure.config.field_kinds import (
     DatabaseUrl,
     Directories,
     Directory,
+    JournalUrl,
     LowerCase,
     Networks,
     Origins,
@@ -337,6 +338,32 @@ class DatabaseSettings(Section):
         le=600,
         description="Longest wait for a connection, for a lock and for an answer, in seconds each.",
     )
+
+
+class JournalSettings(Section):
+    """What is kept of live sessions, so that they outlive their connection and their server."""
+
+    enabled: bool = Field(default=True, description="Whether live sessions can be resumed.")
+    url: JournalUrl = Field(
+        default=SecretStr(""),
+        description="Address of a Redis that keeps them; several servers share it, or one database of PostgreSQL.",
+    )
+    expires_s: float = Field(
+        default=600.0,
+        ge=10,
+        le=86_400,
+        description="Seconds that a session can be resumed after the last that was kept of it.",
+    )
+    wait_ms: int = Field(
+        default=100,
+        ge=0,
+        le=5_000,
+        description="Milliseconds that a final waits to be kept; after that it is told all the same, as not durable.",
+    )
+
+    @property
+    def wait_s(self) -> float:
+        return self.wait_ms / 1_000
 
 
 class LogSettings(Section):

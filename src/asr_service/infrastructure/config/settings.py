@@ -15,6 +15,7 @@ from asr_service.infrastructure.config.sections import (
     DatabaseSettings,
     EndpointingSettings,
     FunasrSettings,
+    JournalSettings,
     LogSettings,
     MetricsSettings,
     ModelSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     audio: AudioSettings = Field(default_factory=AudioSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
     logging: LogSettings = Field(default_factory=LogSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     api_docs: ApiDocsSettings = Field(default_factory=ApiDocsSettings)

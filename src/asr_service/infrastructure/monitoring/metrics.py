@@ -44,6 +44,7 @@ class Metrics:
         self._define_sessions()
         self._define_recognition()
         self._define_edge()
+        self._define_journal()
         self._define_queues()
 
     def render(self) -> tuple[bytes, str]:
@@ -166,6 +167,16 @@ class Metrics:
     def websocket_closed(self, protocol: str, close_code: int) -> None:
         self._websocket_closes.labels(protocol, str(close_code)).inc()
 
+    # --- the journal of live sessions
+
+    def journal_written(self, outcome: str) -> None:
+        """A write was ``done``, ``failed``, or ``refused`` because another server has the session."""
+        self._journal_writes.labels(outcome).inc()
+
+    def observe_journal(self, available: Callable[[], bool]) -> None:
+        """Asks at each scrape whether the last write went well."""
+        self._journal_available.set_function(available)
+
     # --- queues and events
 
     def observe_queue(self, name: str, depth: Callable[[], float], capacity: float) -> None:
@@ -246,6 +257,10 @@ class Metrics:
             "method",
         )
         self._websocket_closes = self._counter("websocket_closes", "WebSockets closed.", "protocol", "code")
+
+    def _define_journal(self) -> None:
+        self._journal_writes = self._counter("journal_writes", "Writes to the journal of live sessions.", "outcome")
+        self._journal_available = self._gauge("journal_available", "1: the last write to the journal went well.")
 
     def _define_queues(self) -> None:
         self._queue_depth = self._gauge("queue_items", "What waits in a bounded queue.", "queue")

@@ -9,6 +9,7 @@ from asr_service.infrastructure.config.settings import Settings
 
 ENVIRON = {
     "ASR_DATABASE__URL": "postgresql://asr:hunter2@db/asr",
+    "ASR_JOURNAL__URL": "redis://asr:hunter2@cache:6379/1",
     "ASR_MODELS__LOCAL_DIRECTORIES": "/models",
     "ASR_ENVIRONMENT": "staging",
 }
@@ -26,6 +27,11 @@ def test_every_setting_is_shown_with_its_value_and_source() -> None:
 def test_secrets_are_masked() -> None:
     shown = effective(load_settings(env_file=None, environ=ENVIRON))
     assert shown["database.url"].value == "postgresql://asr:***@db/asr"
+    assert shown["journal.url"].value == "redis://asr:***@cache:6379/1"
+
+
+def test_a_secret_that_is_not_set_is_shown_as_that() -> None:
+    assert effective(Settings())["journal.url"] == EffectiveSetting("", "default")
 
 
 def test_what_is_shown_can_be_written_as_json() -> None:

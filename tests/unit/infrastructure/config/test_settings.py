@@ -11,6 +11,7 @@ from asr_service.infrastructure.config.problems import InvalidSettings
 from asr_service.infrastructure.config.sections import (
     DatabaseSettings,
     EndpointingSettings,
+    JournalSettings,
     LogSettings,
     PartialSettings,
     RecognizerSettings,
@@ -174,3 +175,22 @@ def test_urls_of_both_databases_are_accepted(url: str) -> None:
 def test_other_database_urls_are_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="no URL of SQLite or PostgreSQL"):
         DatabaseSettings.model_validate({"url": url})
+
+
+@pytest.mark.parametrize("url", ["", "redis://cache", "redis://asr:pw@cache:6379/1", "rediss://cache:6380/0"])
+def test_urls_of_redis_are_accepted_for_the_journal(url: str) -> None:
+    settings = JournalSettings.model_validate({"url": url})
+    assert settings.url.get_secret_value() == url
+    assert "pw" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["cache:6379", "redis://", "http://cache", "postgresql://asr@db/asr", "sqlite:///asr.db"]
+)
+def test_other_urls_are_refused_for_the_journal(url: str) -> None:
+    with pytest.raises(ValidationError, match="no URL of Redis"):
+        JournalSettings.model_validate({"url": url})
+
+
+def test_the_journal_is_waited_for_in_seconds() -> None:
+    assert JournalSettings(wait_ms=250).wait_s == 0.25

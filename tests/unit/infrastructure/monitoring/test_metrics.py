@@ -211,6 +211,19 @@ def test_queues_are_asked_for_their_depth_at_each_scrape() -> None:
     assert value(metrics, "asr_queue_capacity_items", queue="recognizer") == 8
 
 
+def test_writes_to_the_journal_are_counted_and_it_is_asked_how_it_is() -> None:
+    metrics, available = Metrics(), [True]
+    metrics.observe_journal(lambda: available[0])
+    assert value(metrics, "asr_journal_available") == 1
+    available[0] = False
+    for outcome in ("done", "failed", "done", "refused"):
+        metrics.journal_written(outcome)
+    assert value(metrics, "asr_journal_available") == 0
+    assert value(metrics, "asr_journal_writes_total", outcome="done") == 2
+    assert value(metrics, "asr_journal_writes_total", outcome="failed") == 1
+    assert value(metrics, "asr_journal_writes_total", outcome="refused") == 1
+
+
 def test_requests_are_counted_by_route_template_method_and_status() -> None:
     metrics = Metrics()
     metrics.http_request("/api/v1/sessions/{session_id}", "GET", 200, 0.03)

@@ -12,6 +12,8 @@ from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, Connect
 from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.resumable_sessions import ResumableSessions
+from asr_service.app.services.session_keeper import JournalState
 from asr_service.app.services.session_recorder import SessionRecorder
 from asr_service.app.services.transcription_service import TranscriptionService
 from asr_service.domain.events.recognition_events import UtteranceFinalized
@@ -22,6 +24,7 @@ from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
+from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import load_catalogue
@@ -35,6 +38,7 @@ from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
 from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.result_repository import SqlResultRepository
+from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
@@ -210,6 +214,25 @@ def _admission(settings: Settings, engines: Engines, metrics: Metrics) -> Admiss
     return Admission(wanted.max_sessions, load=limit, on_refused=metrics.session_refused)
 
 
+def _resumable(
+    settings: Settings,
+    sessions: AudioSessionService,
+    engines: Engines,
+    journal: SessionJournal,
+    metrics: Metrics,
+) -> ResumableSessions:
+    state = JournalState(on_write=metrics.journal_written)
+    metrics.observe_journal(lambda: state.available)
+    return ResumableSessions(
+        sessions=sessions,
+        decoder=engines.decoder,
+        journal=journal,
+        expires_s=settings.journal.expires_s,
+        wait_s=settings.journal.wait_s,
+        state=state,
+    )
+
+
 def _recording_defaults(settings: Settings) -> SessionConfig:
     return SessionConfig(endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy())
 
@@ -219,6 +242,7 @@ def _api_services(
 ) -> ApiServices:
     admission = _admission(settings, engines, metrics)
     sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
+    journal = SqlSessionJournal(database, settings.journal.expires_s, SystemClock())
     audio = AudioHandler(
         sessions=sessions,
         decoder=engines.decoder,
@@ -226,6 +250,7 @@ def _api_services(
         admission=admission,
         defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
+        resumable=_resumable(settings, sessions, engines, journal, metrics) if settings.journal.enabled else None,
         on_close=metrics.websocket_closed,
     )
     return ApiServices(

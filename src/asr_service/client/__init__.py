@@ -25,7 +25,7 @@ from asr_service.client.events import (
     Started,
     Word,
 )
-from asr_service.client.streaming import AudioFormat
+from asr_service.client.streaming import AudioFormat, StreamPolicy
 from asr_service.client.synchronous import SyncClient
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "SpeechStarted",
     "Started",
     "StreamFailed",
+    "StreamPolicy",
     "SyncClient",
     "Word",
 ]

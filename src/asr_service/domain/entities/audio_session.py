@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from asr_service.domain.entities.audio_buffer import AudioBuffer
+from asr_service.domain.entities.open_requests import OpenRequests
 from asr_service.domain.entities.safe_places import SafePlaces
 from asr_service.domain.entities.utterance import Failure, Utterance
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
     SpeechEnded,
     SpeechStarted,
-    UtteranceFailed,
     UtteranceFinalized,
 )
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
@@ -85,7 +85,6 @@ class AudioSession:
         self.caller = caller
         self.config = config
         self.status = SessionStatus.OPENING
-        self._new_request_id = new_request_id
         self._now_s = self._opened_at_s = 0.0
         self._load = 0.0
         self._deadline_s: float | None = None
@@ -99,8 +98,7 @@ class AudioSession:
         self._safe_places = SafePlaces(checkpoint)
         self._just_begun = False  # the open utterance, with the windows that were observed last
         self._events: list[SessionEvent] = []
-        self._requests: list[RecognitionRequest] = []
-        self._withdrawn: list[str] = []
+        self._open_requests = OpenRequests(new_request_id)
 
     # --- outputs
 
@@ -111,13 +109,11 @@ class AudioSession:
 
     def take_requests(self) -> list[RecognitionRequest]:
         """What to recognize; each must be answered by ``recognized`` or ``recognition_failed`` unless withdrawn."""
-        requests, self._requests = self._requests, []
-        return requests
+        return self._open_requests.take()
 
     def take_withdrawn(self) -> list[str]:
         """Requests whose answer is of no use any more; a late answer to one is ignored."""
-        withdrawn, self._withdrawn = self._withdrawn, []
-        return withdrawn
+        return self._open_requests.take_withdrawn()
 
     def take_windows(self) -> bytes:
         """The audio in which speech has not been looked for yet: whole windows, zero-padded at the end of the input.
@@ -284,7 +280,7 @@ class AudioSession:
                 if self.config.live:
                     self._request_final(self._utterances[-1], self._received_part(span))
             case SpeechResumed():
-                self._withdraw(self._utterances[-1].forget_speculation())
+                self._open_requests.withdraw(self._utterances[-1].forget_speculation())
             case SpeechFinished(span, forced):
                 self._end_utterance(self._utterances[-1], self._received_part(span), forced)
 
@@ -302,7 +298,7 @@ class AudioSession:
                 session_id=self.session_id, at_s=self._now_s, utterance=utterance.index, span=span, forced=forced
             )
         )
-        self._withdraw(utterance.partial_request)
+        self._open_requests.withdraw(utterance.partial_request)
         utterance.partial_request = None
         if utterance.final_span != span:  # no final was begun in the pause, or it failed
             self._request_final(utterance, span)
@@ -347,7 +343,7 @@ class AudioSession:
             if self._hear_again(utterance):
                 return
             self._utterances.pop(0)
-            event = self._outcome_event(utterance)
+            event = utterance.told(self.session_id, self._now_s)
             if isinstance(event, UtteranceFinalized):
                 self._spoken = self._spoken.after(event.hypothesis, len(event.span))
             self._emit(event)
@@ -358,29 +354,10 @@ class AudioSession:
         if asked is None or not isinstance(utterance.outcome, Hypothesis) or not self._spoken.doubts(utterance.outcome):
             return False
         options = replace(asked.options, language=self._spoken.code)
-        utterance.final_request = self._ask(replace(asked, request_id=self._new_request_id(), options=options))
-        return True
-
-    def _outcome_event(self, utterance: Utterance) -> SessionEvent:
-        assert utterance.span is not None
-        if isinstance(utterance.outcome, Hypothesis):
-            return UtteranceFinalized(
-                session_id=self.session_id,
-                at_s=self._now_s,
-                utterance=utterance.index,
-                span=utterance.span,
-                hypothesis=utterance.outcome,
-                endpoint_at_s=utterance.endpoint_at_s,
-            )
-        assert utterance.outcome is not None
-        return UtteranceFailed(
-            session_id=self.session_id,
-            at_s=self._now_s,
-            utterance=utterance.index,
-            span=utterance.span,
-            code=utterance.outcome.code,
-            message=utterance.outcome.message,
+        utterance.final_request = self._open_requests.ask(
+            replace(asked, request_id=self._open_requests.new_id(), options=options)
         )
+        return True
 
     # --- requests
 
@@ -401,12 +378,12 @@ class AudioSession:
             request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)
             if request.options.language is None:
                 request = replace(request, expected_language=self._spoken.code)
-            utterance.partial_request = self._ask(request)
+            utterance.partial_request = self._open_requests.ask(request)
 
     def _request_final(self, utterance: Utterance, span: SampleSpan) -> None:
         request = self._request(utterance, RecognitionKind.FINAL, span, "")
         utterance.final_span = span
-        utterance.final_request = self._ask(request)
+        utterance.final_request = self._open_requests.ask(request)
         utterance.doubtful = request if request.options.language is None else None
         utterance.outcome = None
 
@@ -414,7 +391,7 @@ class AudioSession:
         self, utterance: Utterance, kind: RecognitionKind, span: SampleSpan, settled_text: str
     ) -> RecognitionRequest:
         return RecognitionRequest(
-            request_id=self._new_request_id(),
+            request_id=self._open_requests.new_id(),
             session_id=self.session_id,
             tenant=self.caller.tenant,
             utterance=utterance.index,
@@ -426,21 +403,10 @@ class AudioSession:
             live=self._live,
         )
 
-    def _ask(self, request: RecognitionRequest) -> str:
-        self._requests.append(request)
-        return request.request_id
-
-    def _withdraw(self, request_id: str | None) -> None:
-        """Takes a request back: one that the owner has not taken yet is gone, the withdrawal of another is reported."""
-        untaken = [request for request in self._requests if request.request_id != request_id]
-        if request_id is not None and len(untaken) == len(self._requests):
-            self._withdrawn.append(request_id)
-        self._requests = untaken
-
     def _withdraw_all(self) -> None:
         for utterance in self._utterances:
-            self._withdraw(utterance.partial_request)
-            self._withdraw(utterance.final_request)
+            self._open_requests.withdraw(utterance.partial_request)
+            self._open_requests.withdraw(utterance.final_request)
 
     # --- the end
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
 from asr_service.domain.ports.recognizer import RecognitionRequest
 from asr_service.domain.services.stabilizer import Agreement, Stabilizer
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
@@ -74,6 +75,28 @@ class Utterance:
         self._shown = agreement
         self.revision += 1
         return agreement
+
+    def told(self, session_id: str, at_s: float) -> UtteranceFinalized | UtteranceFailed:
+        """The event that the settled utterance leaves with."""
+        assert self.span is not None
+        assert self.outcome is not None
+        if isinstance(self.outcome, Failure):
+            return UtteranceFailed(
+                session_id=session_id,
+                at_s=at_s,
+                utterance=self.index,
+                span=self.span,
+                code=self.outcome.code,
+                message=self.outcome.message,
+            )
+        return UtteranceFinalized(
+            session_id=session_id,
+            at_s=at_s,
+            utterance=self.index,
+            span=self.span,
+            hypothesis=self.outcome,
+            endpoint_at_s=self.endpoint_at_s,
+        )
 
     def forget_speculation(self) -> str | None:
         """Drops a final that was begun in a pause that ended nothing; returns its request if that is on its way."""

@@ -11,6 +11,7 @@ from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
 from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
+from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import Check, HealthService
 from asr_service.app.services.resumable_sessions import ResumableSessions
 from asr_service.app.services.session_keeper import JournalState
@@ -253,12 +254,14 @@ def _api_services(
         resumable=_resumable(settings, sessions, engines, journal, metrics) if settings.journal.enabled else None,
         on_close=metrics.websocket_closed,
     )
+    drain = Drain(admission, [audio])
     return ApiServices(
         audio=audio,
+        drain=drain,
         transcription=_transcription(engines, bus, admission),
         transcripts=SqlTranscriptReader(database),
         recognizer=engines.recognizer,
-        health=HealthService({"recognizer": engines.check, "database": database.ping}),
+        health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,
         render_metrics=metrics.render,

@@ -128,3 +128,23 @@ async def test_sessions_outlive_a_server_that_is_killed(
         assert heard.resumed >= 1
         assert heard.said == whole.said
         assert heard.reason == "completed"
+
+
+async def test_a_server_that_is_stopped_hands_its_sessions_over(
+    start_server: StartServer, english_clip: Clip, short_english_clip: Clip
+) -> None:
+    first, second = start_server(), start_server()
+    pcm = talk(english_clip, short_english_clip, english_clip)
+    whole = await listen(first.http_url, Speaker(pcm, speed=8))
+    speakers = [Speaker(pcm, speed=2) for _ in range(3)]
+    async with breakable_proxy(first.http_url) as proxy:
+        listening = [asyncio.create_task(listen(proxy.url, speaker)) for speaker in speakers]
+        await speakers[0].said(0.5)
+        proxy.target_port = second.port
+        exit_code = await asyncio.to_thread(first.stop)
+        streams = await asyncio.gather(*listening)
+
+    assert exit_code == 0
+    assert [event["active"] for event in first.events("drain_ended")] == [0]
+    for heard in streams:
+        assert (heard.resumed, heard.said, heard.reason) == (1, whole.said, "completed")

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from asr_service.shared.errors import AsrError
 
 log = structlog.get_logger(__name__)
 
+_AFTER_DRAIN_S = 2  # for answers that are being written when everything else is done
 _BACKLOG = 2_048  # connections that may wait for the handshake: a restart brings all clients back at once
 
 
@@ -77,7 +78,16 @@ def _loop_choice() -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Stops at a signal and returns; uvicorn's own would then die of the signal, before anything is stored and closed."""
+    """Stops at a signal and returns; uvicorn's own would then die of the signal, before anything is stored and closed.
+
+    At the first signal it drains, still listening, so that clients and load balancers are told where they stand; at the
+    second one it stops at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         addresses: list[tuple[str, int]] = [listener.getsockname()[:2] for listener in sockets or ()]
@@ -93,17 +103,28 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self._handle_signal)
         try:
             yield
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
+    def _handle_signal(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._stop())
+        else:
+            self.should_exit = self.force_exit = True
+
+    async def _stop(self) -> None:
+        await self._drain()
+        self.should_exit = True
+
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with build(settings) as services:
-        await _Server(_uvicorn_config(settings, create_app(settings, services=services))).serve([listener])
+        config = _uvicorn_config(settings, create_app(settings, services=services))
+        await _Server(config, lambda: services.drain.run(settings.server.drain_deadline_s)).serve([listener])
 
 
 def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
@@ -117,7 +138,7 @@ def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
         ws_ping_interval=server.ws_ping_interval_s,
         ws_ping_timeout=server.ws_ping_timeout_s,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=int(server.drain_deadline_s),
+        timeout_graceful_shutdown=_AFTER_DRAIN_S,
         proxy_headers=bool(server.trusted_proxies),
         forwarded_allow_ips=list(server.trusted_proxies),
     )

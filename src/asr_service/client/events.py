@@ -51,6 +51,14 @@ class Safe:
 
 
 @dataclass(frozen=True, slots=True)
+class GoingAway:
+    """The server is about to stop; a stream that is resumable goes on at another one by itself."""
+
+    deadline_s: float
+    resumable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """An utterance begins."""
 
@@ -117,12 +125,13 @@ class Ended:
     final_ms: int
 
 
-Event: TypeAlias = Started | Resumed | Safe | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
+Event: TypeAlias = Started | Resumed | Safe | GoingAway | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
 
 _KINDS: dict[str, type[Event]] = {
     "started": Started,
     "resumed": Resumed,
     "safe": Safe,
+    "going_away": GoingAway,
     "speech_started": SpeechStarted,
     "partial": Partial,
     "speech_ended": SpeechEnded,

@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
+from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import HealthService
 from asr_service.app.services.transcription_service import TranscriptionService
 from asr_service.domain.ports.recognizer import Recognizer
@@ -31,6 +32,7 @@ class ApiServices:
     transcripts: TranscriptReader
     recognizer: Recognizer
     health: HealthService
+    drain: Drain
     recording_defaults: SessionConfig
     on_request: Callable[[str | None, str, int, float], None]
     render_metrics: Callable[[], tuple[bytes, str]]

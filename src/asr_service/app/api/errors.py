@@ -14,6 +14,7 @@ from os import (
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.drain import ServerStopping
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
@@ -44,6 +45,7 @@ UNSUPPORTED_DATA = 1003
 POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
 INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 
 
@@ -83,6 +85,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
     StorageUnavailable: _BUSY,
+    ServerStopping: Meaning(503, SERVICE_RESTART, EX_TEMPFAIL, "server_error"),
     SessionNotResumable: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     SessionTakenOver: Meaning(409, POLICY_VIOLATION, EX_TEMPFAIL),
     CheckpointUnusable: Meaning(410, POLICY_VIOLATION, EX_DATAERR),

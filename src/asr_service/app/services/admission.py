@@ -1,5 +1,6 @@
 """Who is let in. Overload is refused at the door, never in mid-utterance."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Protocol
@@ -105,7 +106,7 @@ class Admission:
     Args:
         max_sessions: Live sessions and recordings that may be in progress at once.
         load: Limits live sessions further; recordings, which give way to them, it does not concern.
-        on_refused: Told why somebody was refused: ``places`` or ``load``.
+        on_refused: Told why somebody was refused: ``places``, ``load`` or ``closed``.
     """
 
     def __init__(
@@ -121,24 +122,42 @@ class Admission:
         self._retry_after_s = retry_after_s
         self._on_refused = on_refused
         self._active = 0
+        self._closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @property
     def active(self) -> int:
         return self._active
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Lets nobody in any more."""
+        self._closed = True
+
+    async def empty(self) -> None:
+        """Waits until nothing is in progress."""
+        await self._empty.wait()
 
     @contextmanager
     def admit(self, caller: Caller) -> Iterator[None]:
         """Holds a place for one session or file while the block runs.
 
         Raises:
-            ServiceOverloaded: All places are taken.
+            ServiceOverloaded: All places are taken, or the server is about to stop.
         """
         self._expect_place()
         self._active += 1
+        self._empty.clear()
         try:
             yield
         finally:
             self._active -= 1
+            if not self._active:
+                self._empty.set()
 
     @contextmanager
     def admit_live(self, caller: Caller) -> Iterator[None]:
@@ -155,6 +174,8 @@ class Admission:
             yield
 
     def _expect_place(self) -> None:
+        if self._closed:
+            raise self._refusal("closed", "This server is about to stop.", _MIN_RETRY_AFTER_S)
         if self._active >= self.max_sessions:
             raise self._refusal("places", f"All {self.max_sessions} places are taken.", self._retry_after_s)
 

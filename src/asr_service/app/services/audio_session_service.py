@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 import structlog
 
+from asr_service.app.services.drain import ServerStopping
 from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_inbox import SessionInbox
 from asr_service.domain.entities.audio_session import AudioSession
-from asr_service.domain.events.session_events import AudioSafe, SessionEnded, SessionEvent
+from asr_service.domain.events.session_events import AudioSafe, HandoverAnnounced, SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
@@ -92,12 +93,17 @@ class _Safe:
 
 
 @dataclass(frozen=True, slots=True)
+class _Handover:
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Abort:
     reason: EndReason
     error: AsrError | None = None
 
 
-_Answer: TypeAlias = _Recognized | _Failed | _Safe | _Abort
+_Answer: TypeAlias = _Recognized | _Failed | _Safe | _Handover | _Abort
 _Inbox: TypeAlias = SessionInbox[_Audio | _Options | _ForcedEndpoint | _EndOfInput, _Answer]
 
 
@@ -133,6 +139,7 @@ class LiveSession:
         self._load = load
         self._deliver = deliver
         self._safekeeping = safekeeping
+        self._leaving = False  # as soon as nobody speaks
         self._over = asyncio.Event()
         self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
         self._recognitions: dict[str, asyncio.Task[None]] = {}
@@ -163,6 +170,20 @@ class LiveSession:
         """Ends the session without waiting for anything; ``run`` raises the error, if there is one."""
         self._inbox.answer(_Abort(reason, error))
 
+    def hand_over(self, deadline_s: float) -> None:
+        """Tells the client that the server is about to stop. If the session can be resumed it ends when nobody speaks.
+
+        ``run`` raises ``ServerStopping`` then.
+        """
+        self._inbox.answer(_Handover(deadline_s))
+
+    async def last_words(self) -> None:
+        """Ends the session, since the server stops: at once if it can be resumed, else with what was pushed so far."""
+        if self._safekeeping is None:
+            await self.end_input()
+        else:
+            self.abort(EndReason.DISCONNECTED, _stopping())
+
     async def over(self) -> None:
         """Waits until nothing of the session is left."""
         await self._over.wait()
@@ -185,6 +206,8 @@ class LiveSession:
                 await self._pass_on()
                 while self._session.status is not SessionStatus.CLOSED:
                     await self._take(await self._next_input())
+                    if self._leaving and self._session.quiet and self._safekeeping is not None:
+                        self.abort(EndReason.DISCONNECTED, _stopping())
                 if self._damage is not None:
                     raise self._damage
             except asyncio.CancelledError:
@@ -213,7 +236,7 @@ class LiveSession:
                 self._session.endpoint_forced()
             case _EndOfInput() if self._session.status is SessionStatus.LISTENING:
                 await self._finish()
-            case _Recognized() | _Failed() | _Safe() | _Abort():
+            case _Recognized() | _Failed() | _Safe() | _Handover() | _Abort():
                 await self._apply(item)
         await self._pass_on()
 
@@ -225,6 +248,9 @@ class LiveSession:
                 self._session.recognition_failed(request_id, code, message)
             case _Safe(checkpoint):
                 await self._tell([self._safe_at(checkpoint)])
+            case _Handover(deadline_s):
+                self._leaving = True
+                await self._tell([self._handover_within(deadline_s)])
             case _Abort(reason, error):
                 self._damage = self._damage or error
                 self._session.abort(reason)
@@ -320,6 +346,14 @@ class LiveSession:
             utterances=checkpoint.utterances,
         )
 
+    def _handover_within(self, deadline_s: float) -> HandoverAnnounced:
+        return HandoverAnnounced(
+            session_id=self.session_id,
+            at_s=self._clock.monotonic_s(),
+            deadline_s=deadline_s,
+            resumable=self._safekeeping is not None,
+        )
+
     def _begin_recognition(self, request: RecognitionRequest) -> None:
         recognition = asyncio.create_task(self._recognize(request))
         self._recognitions[request.request_id] = recognition
@@ -349,6 +383,10 @@ class LiveSession:
         if self._safekeeping is not None:
             await self._safekeeping.keeper.close()
         self._over.set()
+
+
+def _stopping() -> ServerStopping:
+    return ServerStopping("This server is about to stop.", hint="Resume the session.", retry_after_s=0.0)
 
 
 class AudioSessionService:

@@ -176,5 +176,11 @@ class FinishedSession:
     async def end_input(self) -> None:
         """Does nothing: the input has ended."""
 
+    def hand_over(self, deadline_s: float) -> None:
+        """Does nothing: it ends by itself."""
+
+    async def last_words(self) -> None:
+        """Does nothing: they are being told."""
+
     def abort(self, reason: EndReason) -> None:
         """Does nothing: there is nothing to end."""

@@ -163,6 +163,11 @@ class AudioSession:
         self._finish_if_heard_out()
 
     @property
+    def quiet(self) -> bool:
+        """Whether audio is taken, but nobody speaks, and nothing is owed."""
+        return self.status is SessionStatus.LISTENING and not self._utterances
+
+    @property
     def at_safe_place(self) -> bool:
         """Whether the session could be taken up again here: between utterances, or where one has just begun."""
         if self.status is not SessionStatus.LISTENING or self._segmenter.paused:

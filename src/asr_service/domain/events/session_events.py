@@ -77,6 +77,19 @@ class AudioSafe(SessionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverAnnounced(SessionEvent):
+    """The server is about to stop. Told to the client only.
+
+    Attributes:
+        deadline_s: Seconds that are left, at most.
+        resumable: Whether the session can go on elsewhere.
+    """
+
+    deadline_s: float
+    resumable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(SessionEvent):
     """The last event of every session. The three positions account for each sample that came in.
 

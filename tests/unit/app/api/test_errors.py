@@ -41,7 +41,7 @@ def test_every_error_means_something_to_every_client(kind: type[AsrError]) -> No
         kind is AsrError or meaning is not MEANINGS[AsrError] or kind in MEANINGS
     ), "it would be a fault of the server"
     assert HTTPStatus(meaning.http_status) >= HTTPStatus.BAD_REQUEST
-    assert meaning.close_code in (1001, 1003, 1008, 1009, 1011, 1013)
+    assert meaning.close_code in (1001, 1003, 1008, 1009, 1011, 1012, 1013)
     assert 64 <= meaning.exit_code <= 78
     assert meaning.openai_type == ("server_error" if meaning.http_status >= 500 else "invalid_request_error")
 

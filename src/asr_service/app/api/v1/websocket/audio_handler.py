@@ -11,7 +11,7 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from asr_service.app.api.errors import NORMAL_CLOSURE, meaning_of
+from asr_service.app.api.errors import NORMAL_CLOSURE, SERVICE_RESTART, meaning_of
 from asr_service.app.api.v1.websocket.protocols.codec import (
     AudioData,
     ChangeOptions,
@@ -84,6 +84,17 @@ class AudioHandler:
         self._limits = limits
         self._resumable = resumable
         self._on_close = on_close
+        self._connections: set[Connection] = set()
+
+    def announce_stop(self, deadline_s: float) -> None:
+        """See ``Audience``."""
+        for connection in self._connections:
+            connection.announce_stop(deadline_s)
+
+    def demand_last_words(self) -> None:
+        """See ``Audience``."""
+        for connection in self._connections:
+            connection.demand_last_words()
 
     async def serve(
         self, websocket: WebSocket, caller: Caller, new_codec: CodecFactory, subprotocol: str | None = None
@@ -103,7 +114,11 @@ class AudioHandler:
                         limits=self._limits,
                         resumable=self._resumable,
                     )
-                    close_code = await connection.run()
+                    self._connections.add(connection)
+                    try:
+                        close_code = await connection.run()
+                    finally:
+                        self._connections.discard(connection)
                     self._on_close(codec.name, close_code)
             except ServiceOverloaded as refusal:
                 await _refuse(websocket, refusal)
@@ -141,6 +156,8 @@ class Connection:
         self._live: LiveSession | FinishedSession | None = None
         self._exchange: asyncio.Task[None] | None = None
         self._answers_due = False  # the client has ended its input, and waits
+        self._stopping = False  # the server is
+        self._last_words: asyncio.Task[None] | None = None
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the close code
 
     async def run(self) -> int:
@@ -163,6 +180,23 @@ class Connection:
                 async with asyncio.timeout(self._limits.send_timeout_s):
                     await self._websocket.close(close_code)
         return close_code
+
+    def announce_stop(self, deadline_s: float) -> None:
+        """Tells the client that the server will stop; a connection without a session is closed."""
+        self._stopping = True
+        if self._live is not None:
+            self._live.hand_over(deadline_s)
+        elif self._exchange is None or self._exchange.done():
+            self._close(SERVICE_RESTART)
+
+    def demand_last_words(self) -> None:
+        """Has the session come to its end."""
+        if self._live is not None:
+            self._last_words = asyncio.create_task(self._live.last_words())
+
+    def _close(self, close_code: int) -> None:
+        if not self._over.done():
+            self._over.set_result(close_code)
 
     async def _conclude(self, sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> int:
         """What ended the connection, as a close code; tells the client, if it is a failure that it can be told of."""
@@ -264,9 +298,10 @@ class Connection:
             self._answers_due = False
             if self._resumable is not None:
                 self._resumable.ended(live)
-        failed = close_code != NORMAL_CLOSURE
-        if (failed or not self._codec.reusable) and not self._over.done():
-            self._over.set_result(close_code)
+        if close_code != NORMAL_CLOSURE or not self._codec.reusable:
+            self._close(close_code)
+        elif self._stopping:
+            self._close(SERVICE_RESTART)
 
     async def _end_exchange(self, reason: EndReason) -> None:
         if self._exchange is not None:

@@ -35,6 +35,7 @@ from asr_service.domain.events.recognition_events import (
 )
 from asr_service.domain.events.session_events import (
     AudioSafe,
+    HandoverAnnounced,
     ResumeOffer,
     SessionEnded,
     SessionEvent,
@@ -97,6 +98,8 @@ class NativeCodec:
                 message = self._frame("resumed", **self._started(event), **_place(event))
             case AudioSafe():
                 message = self._frame("safe", utterances=event.utterances, audio_ms=audio_from_ms(event.replay_from))
+            case HandoverAnnounced():
+                message = self._frame("going_away", deadline_s=event.deadline_s, resumable=event.resumable)
             case SpeechStarted():
                 message = self._frame(
                     "speech_started", utterance=event.utterance, start_ms=ms_from_samples(event.start)

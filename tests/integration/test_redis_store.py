@@ -184,6 +184,17 @@ async def test_a_stopped_redis_is_unavailable_and_is_used_again_when_it_is_back(
     assert (await journal.claim(TOKEN, ADA)).outcomes == (final(0),)
 
 
+async def test_a_restart_that_nobody_waited_through_is_not_noticed(
+    journal: RedisSessionJournal, redis_server: RedisServer
+) -> None:
+    await journal.begin(journaled(), TOKEN)
+    await asyncio.gather(*(journal.advance("ses_1", 1, [], None) for _ in range(5)))  # so many connections are open
+    redis_server.stop()
+    redis_server.start()
+    await asyncio.gather(*(journal.advance("ses_1", 1, [final(0)], None) for _ in range(5)))
+    assert (await journal.claim(TOKEN, ADA)).outcomes == (final(0),)
+
+
 @pytest.mark.parametrize("password", ["s3cret", ""])
 async def test_a_redis_that_does_not_let_us_in_is_unavailable(redis_url: str, password: str) -> None:
     right = redis_url.partition("://:")[2].partition("@")[0]

@@ -1,7 +1,8 @@
 """A Redis server, opened and closed by the composition root; importing this needs the extra ``redis``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ import structlog
 from asr_service.domain.ports.storage import StorageUnavailable
 
 try:
-    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.commands.core import AsyncScript
@@ -50,9 +51,9 @@ _STATE_CODES: Final = ("MISCONF", "NOREPLICAS", "BUSY")
 class RedisStore:
     """A Redis by its URL.
 
-    At most ``pool_size`` commands run at once; further ones wait for a connection. Nothing waits longer than
-    ``timeout_s`` for a connection or an answer, each; then it is ``StorageUnavailable``. A command is repeated once, at
-    once, when its connection turns out to be broken, as all are after a restart of the server.
+    At most ``pool_size`` commands run at once; further ones wait for their turn. Nothing waits longer than ``timeout_s`` for
+    its turn, a connection or an answer, each; then it is ``StorageUnavailable``. A command is repeated once, without a pause,
+    when its connection turns out to be broken, as all are after a restart of the server.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, timeout_s: float = 5.0) -> None:
@@ -70,11 +71,14 @@ class RedisStore:
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise ValueError("a URL of Redis is redis://user:password@host:port/number, or rediss:// with TLS")
         self.location = f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"
+        self._timeout_s = timeout_s
+        # The driver's own blocking pool serves whoever comes by first: of 64 that write without a pause, one write in a
+        # hundred took 180 ms; in turn it takes 20 to 55.
+        self._turns = asyncio.Semaphore(pool_size)
         self._client = Redis.from_pool(
-            BlockingConnectionPool.from_url(
+            ConnectionPool.from_url(
                 url,
                 max_connections=pool_size,
-                timeout=timeout_s,
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
                 retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
@@ -120,7 +124,7 @@ class RedisStore:
         Raises:
             StorageUnavailable: It does not, or refuses to write.
         """
-        with _failures():
+        async with self._turn():
             return await self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
 
     def script(self, text: str) -> AsyncScript:
@@ -135,8 +139,19 @@ class RedisStore:
             key: The one that it reads and writes.
             arguments: Its other arguments.
         """
-        with _failures():
+        async with self._turn():
             return await script(keys=[key], args=arguments)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the connections is free inside, in the order of the calls; raises as ``command`` does."""
+        with _failures():
+            async with asyncio.timeout(self._timeout_s):
+                await self._turns.acquire()
+            try:
+                yield
+            finally:
+                self._turns.release()
 
     async def _warn_if_forgetful(self) -> None:
         try:

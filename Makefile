@@ -15,7 +15,7 @@ STRICT ?=
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	$(if $(UPGRADE),--upgrade) --extra whisper --extra postgres --group build
+	$(if $(UPGRADE),--upgrade) --extra whisper --extra postgres --extra redis --group build
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

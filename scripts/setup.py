@@ -2,7 +2,7 @@
 
 python3 scripts/setup.py run      what the service needs
 python3 scripts/setup.py check    the same, plus the tools of `make check`
-python3 scripts/setup.py test     the same, plus the programs that the test suite starts (browser, database)
+python3 scripts/setup.py test     the same, plus the programs that the test suite starts (browser, databases)
 
 Runs on the system's own Python with nothing installed. What is in place already is left alone: stamps in ``.venv``
 hold the digest of the files that an installation came from. pip finds packages by its own configuration, so a mirror
@@ -63,6 +63,7 @@ TEST_PACKAGES = (
     SystemPackage("curl", "tests of the REST interface", lambda: shutil.which("curl") is not None),
     SystemPackage("chromium", "tests of the page", lambda: shutil.which("chromium") is not None),
     SystemPackage("postgresql", "tests of the stores", _has_postgresql_server),
+    SystemPackage("redis-server", "tests of the stores", lambda: shutil.which("redis-server") is not None),
 )
 
 

@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.command_line",
     "tests.fixtures.postgres",
     "tests.fixtures.recordings",
+    "tests.fixtures.redis",
     "tests.fixtures.server",
     "tests.fixtures.tidiness",
 ]

@@ -9,12 +9,15 @@ from sqlalchemy import func, select, update
 
 from asr_service.domain.repositories.session_journal import SessionNotResumable
 from asr_service.infrastructure.persistence.database import Database
+from asr_service.infrastructure.persistence.redis_session_journal import RedisSessionJournal
+from asr_service.infrastructure.persistence.redis_store import RedisStore
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.tables import journaled_outcomes, journaled_sessions
 from tests.contract.test_session_journal_contract import (
     EXPIRES_S,
     TOKEN,
     Keeping,
+    SessionJournalContract,
     SqlSessionJournalContract,
     keeping_in,
 )
@@ -27,6 +30,21 @@ class TestPostgresqlSessionJournal(SqlSessionJournalContract):
     async def keeping(self, postgres_url: str, clock: FakeClock) -> AsyncIterator[Keeping]:
         async for keeping in keeping_in(postgres_url, clock):
             yield keeping
+
+
+class TestRedisSessionJournal(SessionJournalContract):
+    @pytest.fixture
+    async def keeping(self, redis_url: str) -> AsyncIterator[Keeping]:
+        stores = RedisStore(redis_url), RedisStore(redis_url)
+        first, second = (RedisSessionJournal(store, EXPIRES_S) for store in stores)
+
+        async def expire(session_id: str) -> None:
+            """Redis has a clock of its own, which cannot be turned; its key is all that is left of the session then."""
+            assert await stores[0].command("PEXPIRE", f"asr:journal:{{{session_id}}}", 0) == 1
+
+        yield Keeping(first, second, expire)
+        for store in stores:
+            await store.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,6 +4,7 @@ Raise ``VERSION`` when an entry of the last release would be misread. Servers of
 are replaced, so whoever finds a version that it does not know leaves the entry to the others.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,12 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from asr_service.domain.events.session_events import SessionEnded
-from asr_service.domain.repositories.session_journal import JournaledSession, UtteranceOutcome
+from asr_service.domain.repositories.session_journal import (
+    JournaledSession,
+    SessionNotResumable,
+    SessionTakenOver,
+    UtteranceOutcome,
+)
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.audio_metadata import AudioFormat
 from asr_service.domain.value_objects.caller import Caller
@@ -105,6 +111,25 @@ def journaled_session(entry: JournalEntry) -> JournaledSession:
     if utterances != list(range(len(utterances))) or len(utterances) < session.checkpoint.utterances:
         raise EntryUnreadable("outcomes are missing")
     return session
+
+
+def token_digest(token: str) -> str:
+    """What is stored in place of a token. It is random enough that no salt and no slow digest is needed."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def not_resumable() -> SessionNotResumable:
+    """The one answer to whoever may not resume, or cannot."""
+    return SessionNotResumable(
+        "There is no session that this token resumes.",
+        field="token",
+        hint="Begin a new session, and send it the audio that has no final yet.",
+    )
+
+
+def taken_over() -> SessionTakenOver:
+    """The answer to a holder that is none any more."""
+    return SessionTakenOver("Another connection goes on with this session.")
 
 
 def _to_json(envelope: type[_Envelope[ContentT]], content: ContentT) -> str:

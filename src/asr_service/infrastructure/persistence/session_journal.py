@@ -1,19 +1,15 @@
 """The journal of live sessions in SQL."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Delete, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asr_service.domain.events.session_events import SessionEnded
 from asr_service.domain.repositories.session_journal import (
     JournaledSession,
-    SessionNotResumable,
-    SessionTakenOver,
     UtteranceOutcome,
 )
 from asr_service.domain.value_objects.caller import Caller
@@ -25,8 +21,11 @@ from asr_service.infrastructure.persistence.journal_entries import (
     checkpoint_json,
     ending_json,
     journaled_session,
+    not_resumable,
     origin_json,
     outcome_json,
+    taken_over,
+    token_digest,
 )
 from asr_service.infrastructure.persistence.tables import journaled_outcomes, journaled_sessions
 from asr_service.shared.clock import Clock
@@ -73,12 +72,9 @@ class SqlSessionJournal:
             "expires_at": now + self._expires,
             "origin": origin_json(session),
             "checkpoint": checkpoint_json(session.checkpoint),
-            "ending": None if session.ending is None else ending_json(session.ending),
         }
-        outcomes = _outcome_rows(session.session_id, session.outcomes)
         async with self._database.writing() as connection:
             await connection.execute(self._begin, row)
-            await self._add(connection, outcomes, session.caller.tenant)
             await connection.execute(_sweep(now))
 
     async def advance(
@@ -89,7 +85,11 @@ class SqlSessionJournal:
         checkpoint: SessionCheckpoint | None,
         ending: SessionEnded | None = None,
     ) -> None:
-        now, rows = self._clock.now(), _outcome_rows(session_id, outcomes)
+        now = self._clock.now()
+        rows = [
+            {"session_id": session_id, "utterance": outcome.utterance, "outcome": outcome_json(outcome)}
+            for outcome in outcomes
+        ]
         changes: dict[str, Any] = {"expires_at": now + self._expires}
         if checkpoint is not None:
             changes["checkpoint"] = checkpoint_json(checkpoint)
@@ -108,8 +108,9 @@ class SqlSessionJournal:
         async with self._database.writing() as connection:
             tenant = await connection.scalar(change)
             if tenant is None:
-                raise SessionTakenOver("Another connection goes on with this session.")
-            await self._add(connection, rows, tenant)
+                raise taken_over()
+            if rows:
+                await connection.execute(self._add_outcome, [{**row, "tenant": tenant} for row in rows])
 
     async def claim(self, token: str, caller: Caller) -> JournaledSession:
         now = self._clock.now()
@@ -126,7 +127,7 @@ class SqlSessionJournal:
         async with self._database.writing() as connection:
             row = (await connection.execute(taken)).one_or_none()
             if row is None:
-                raise _not_resumable()
+                raise not_resumable()
             outcomes = await connection.scalars(
                 select(journaled_outcomes.c.outcome)
                 .where(journaled_outcomes.c.session_id == row.session_id)
@@ -137,23 +138,7 @@ class SqlSessionJournal:
                 return journaled_session(entry)
             except EntryUnreadable as error:
                 log.warning("journal_entry_unreadable", session_id=row.session_id, reason=str(error))
-                raise _not_resumable() from error
-
-    async def _add(self, connection: AsyncConnection, outcomes: list[dict[str, Any]], tenant: str) -> None:
-        if outcomes:
-            await connection.execute(self._add_outcome, [{**row, "tenant": tenant} for row in outcomes])
-
-
-def token_digest(token: str) -> str:
-    """What is stored in place of a token. It is random enough that no salt and no slow digest is needed."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
-def _outcome_rows(session_id: str, outcomes: Sequence[UtteranceOutcome]) -> list[dict[str, Any]]:
-    return [
-        {"session_id": session_id, "utterance": outcome.utterance, "outcome": outcome_json(outcome)}
-        for outcome in outcomes
-    ]
+                raise not_resumable() from error
 
 
 def _sweep(now: datetime) -> Delete:
@@ -166,11 +151,3 @@ def _sweep(now: datetime) -> Delete:
         .with_for_update(skip_locked=True)
     )
     return delete(journaled_sessions).where(journaled_sessions.c.session_id.in_(expired))
-
-
-def _not_resumable() -> SessionNotResumable:
-    return SessionNotResumable(
-        "There is no session that this token resumes.",
-        field="token",
-        hint="Begin a new session, and send it the audio that has no final yet.",
-    )

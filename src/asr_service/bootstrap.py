@@ -166,11 +166,34 @@ async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncI
     metrics = Metrics()
     async with (
         open_database(settings) as database,
+        _open_journal(settings, database) as journal,
         _event_bus(database, metrics) as bus,
         lag_measured(metrics.event_loop_lag, SystemClock()),
         nullcontext(engines) if engines is not None else open_engines(settings, metrics) as opened,
     ):
-        yield _api_services(settings, database, bus, opened, metrics)
+        yield _api_services(settings, database, journal, bus, opened, metrics)
+
+
+@asynccontextmanager
+async def _open_journal(settings: Settings, database: Database) -> AsyncIterator[SessionJournal | None]:
+    """What keeps live sessions: a Redis, or else the database; ``None``: they are not kept."""
+    wanted, url = settings.journal, settings.journal.url.get_secret_value()
+    if not wanted.enabled:
+        yield None
+    elif not url:
+        yield SqlSessionJournal(database, wanted.expires_s, SystemClock())
+    else:
+        from asr_service.infrastructure.persistence.redis_session_journal import (  # noqa: PLC0415 - of an extra
+            RedisSessionJournal,
+        )
+        from asr_service.infrastructure.persistence.redis_store import RedisStore  # noqa: PLC0415 - of an extra
+
+        store = RedisStore(url)
+        await store.connect()
+        try:
+            yield RedisSessionJournal(store, wanted.expires_s)
+        finally:
+            await store.close()
 
 
 @asynccontextmanager
@@ -239,11 +262,15 @@ def _recording_defaults(settings: Settings) -> SessionConfig:
 
 
 def _api_services(
-    settings: Settings, database: Database, bus: InProcessEventBus, engines: Engines, metrics: Metrics
+    settings: Settings,
+    database: Database,
+    journal: SessionJournal | None,
+    bus: InProcessEventBus,
+    engines: Engines,
+    metrics: Metrics,
 ) -> ApiServices:
     admission = _admission(settings, engines, metrics)
     sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
-    journal = SqlSessionJournal(database, settings.journal.expires_s, SystemClock())
     audio = AudioHandler(
         sessions=sessions,
         decoder=engines.decoder,
@@ -251,7 +278,7 @@ def _api_services(
         admission=admission,
         defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
-        resumable=_resumable(settings, sessions, engines, journal, metrics) if settings.journal.enabled else None,
+        resumable=None if journal is None else _resumable(settings, sessions, engines, journal, metrics),
         on_close=metrics.websocket_closed,
     )
     drain = Drain(admission, [audio])

@@ -109,10 +109,12 @@ async def test_a_stream_that_is_cut_twenty_times_is_told_the_same_as_one_that_is
     assert english_clip.errors_in(" ".join(first)) <= 0.1
 
 
+@pytest.mark.parametrize("journal", ["SQLite", "Redis"])
 async def test_sessions_outlive_a_server_that_is_killed(
-    start_server: StartServer, english_clip: Clip, short_english_clip: Clip
+    journal: str, start_server: StartServer, redis_url: str, english_clip: Clip, short_english_clip: Clip
 ) -> None:
-    first = start_server()
+    settings = {"ASR_JOURNAL__URL": redis_url} if journal == "Redis" else {}
+    first = start_server(**settings)
     pcm = talk(english_clip, short_english_clip, english_clip)
     whole = await listen(first.http_url, Speaker(pcm, speed=8))
     speakers = [Speaker(pcm, speed=2) for _ in range(4)]
@@ -120,7 +122,7 @@ async def test_sessions_outlive_a_server_that_is_killed(
         listening = [asyncio.create_task(listen(proxy.url, speaker)) for speaker in speakers]
         await speakers[0].said(0.5)
         first.kill()
-        second = await asyncio.to_thread(start_server)
+        second = await asyncio.to_thread(start_server, **settings)
         proxy.target_port = second.port
         streams = await asyncio.gather(*listening)
 

@@ -1,7 +1,6 @@
 """Live sessions outlive their connection and their server: no word is lost, none comes twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from random import Random
 
@@ -11,10 +10,10 @@ from asr_service.client import Client, Ended, Final, Resumed, StreamPolicy
 from tests.fixtures.breakable_proxy import BreakableProxy, breakable_proxy
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer, StartServer
+from tests.fixtures.speakers import Speaker
 
 CUTS = 20
 PAUSE = bytes(16_000 * 2 * 7 // 10)  # 700 ms, in which an utterance ends
-PACKET_BYTES = 3_200  # 100 ms
 POLICY = StreamPolicy(give_up_after_s=60)
 
 pytestmark = pytest.mark.timeout(240)
@@ -36,31 +35,6 @@ class Heard:
 def talk(*clips: Clip) -> bytes:
     """The recordings, one after the other, with pauses."""
     return PAUSE.join([clip.pcm for clip in clips]) + PAUSE
-
-
-class Speaker:
-    """Says something at a pace, whatever becomes of the connection; a test can wait until it has got somewhere."""
-
-    def __init__(self, pcm: bytes, speed: float) -> None:
-        self._pcm = pcm
-        self._speed = speed
-        self._said_bytes = 0
-        self._moved = asyncio.Condition()
-
-    async def packets(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
-        for start in range(0, len(self._pcm), PACKET_BYTES):
-            yield self._pcm[start : start + PACKET_BYTES]
-            await asyncio.sleep(max(0.0, started_s + start / 32_000 / self._speed - loop.time()))
-            async with self._moved:
-                self._said_bytes = start + PACKET_BYTES
-                self._moved.notify_all()
-
-    async def said(self, part: float) -> None:
-        """Waits until this part of the whole, in 0–1, is said."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._said_bytes >= part * len(self._pcm))
 
 
 async def listen(url: str, speaker: Speaker) -> Heard:

@@ -82,18 +82,27 @@ class Stream:
         self._max_waiting_items = 1_000
         self._buffer = ReplayBuffer(audio.bytes_per_ms, max_bytes)
         self._changed = asyncio.Condition()
+        self._audio_ended = False
         self._token: str | None = None
         self._finals = 0
         self._reached_at_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
 
     async def configure(self, **options: Any) -> None:
-        """Other options, from the audio on that is read next."""
-        await self._give(json.dumps({"type": "configure", **options}, ensure_ascii=False))
+        """Other options, from the audio on that is read next.
+
+        Raises:
+            StreamFailed: The audio has ended.
+        """
+        await self._say(json.dumps({"type": "configure", **options}, ensure_ascii=False))
 
     async def force_endpoint(self) -> None:
-        """Ends the open utterance after the audio read so far."""
-        await self._give(json.dumps({"type": "endpoint"}))
+        """Ends the open utterance after the audio read so far.
+
+        Raises:
+            StreamFailed: The audio has ended.
+        """
+        await self._say(json.dumps({"type": "endpoint"}))
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Everything that is told, to ``Ended``; what was told before a loss is not told twice.
@@ -127,7 +136,13 @@ class Stream:
                     await self._changed.wait_for(lambda: self._buffer.unsent < self._max_waiting_items)
                 await self._give(packet)
         finally:
+            self._audio_ended = True
             await self._give(_END)
+
+    async def _say(self, message: str) -> None:
+        if self._audio_ended:
+            raise StreamFailed("The audio has ended.", code="out_of_turn")
+        await self._give(message)
 
     async def _give(self, item: Item) -> None:
         async with self._changed:

@@ -65,7 +65,7 @@ def _check_database_url(value: SecretStr) -> SecretStr:
 
 LowerCase: TypeAlias = Annotated[ValueT, BeforeValidator(_lower)]
 Directory: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
-File: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
+File: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser), Told(allowed="a file")]
 Directories: TypeAlias = Annotated[tuple[Directory, ...], BeforeValidator(_split)]
 Networks: TypeAlias = Annotated[
     tuple[str, ...],

@@ -11,6 +11,7 @@ SESSIONS ?=
 HOURS ?=
 UPGRADE ?=
 SPEAKERS ?=
+FRAMES ?=
 STRICT ?=
 
 BIN := .venv/bin
@@ -19,7 +20,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust docs lock clean
+.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -81,6 +82,9 @@ trust: setup-check models ## Show on AUDIO=folder that no word is lost or invent
 	@test -n '$(AUDIO)' -a -n '$(PART)' || { echo 'trust: for example AUDIO=recordings PART=cuts' >&2; exit 2; }
 	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
 		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')
+
+fuzz: setup-check ## Feed every wire codec FRAMES (default 100,000) damaged and random frames
+	@$(BIN)/python -m tests.fixtures.codec_fuzz $(FRAMES)
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

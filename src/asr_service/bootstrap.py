@@ -9,6 +9,10 @@ from pathlib import Path
 
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
+from asr_service.app.api.v1.websocket.protocols.funasr import SUBPROTOCOL, FunAsrCodec
+from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
+from asr_service.app.api.v1.websocket.protocols.vosk import VoskCodec
+from asr_service.app.api.v1.websocket.wire_protocols import TlsFiles, WireProtocol
 from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.drain import Drain
@@ -69,6 +73,19 @@ class Transcriber:
     recognizer: Recognizer
     decoder: PyAvAudioDecoder
     recording_defaults: SessionConfig
+
+
+def wire_protocols(settings: Settings) -> tuple[WireProtocol, ...]:
+    """Every protocol of live sessions, a line each; docs/api/adding-a-protocol.md says how one is added."""
+    vosk, funasr = settings.vosk, settings.funasr
+    funasr_codec = partial(FunAsrCodec, offline_label=funasr.offline_label)
+    funasr_tls = TlsFiles(funasr.tls_certificate, funasr.tls_key) if funasr.tls_certificate and funasr.tls_key else None
+    funasr_paths = ("/", "/ws", "/wss/")
+    return (
+        WireProtocol("native", NativeCodec, ("/api/v1/stream",)),
+        WireProtocol("funasr", funasr_codec, funasr_paths, funasr.enabled, SUBPROTOCOL, funasr.port, funasr_tls),
+        WireProtocol("vosk", VoskCodec, ("/vosk",), vosk.enabled, port=vosk.port),
+    )
 
 
 def open_model_store(settings: Settings) -> ModelStore:

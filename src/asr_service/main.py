@@ -17,11 +17,11 @@ from asr_service.app.api.error_handlers import install_error_handlers
 from asr_service.app.api.openai import models, transcriptions
 from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
-from asr_service.app.api.v1.websocket import funasr_routes
+from asr_service.app.api.v1.websocket.wire_protocols import ANY_PATH, WireProtocol
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
 from asr_service.app.middleware.crash_middleware import CrashMiddleware
 from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
-from asr_service.bootstrap import build
+from asr_service.bootstrap import build, wire_protocols
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
 
@@ -64,9 +64,20 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
         app.include_router(router)
     if settings.metrics.enabled:
         app.include_router(operations.metrics_router)
-    if settings.funasr.enabled:
-        app.include_router(funasr_routes.router)
+    for protocol in wire_protocols(settings):
+        if protocol.enabled:
+            app.include_router(protocol.router())
     _serve_page(app, page_folder())
+    return app
+
+
+def create_protocol_app(protocol: WireProtocol, services: ApiServices) -> FastAPI:
+    """What is served on a protocol's own port: the protocol at any path, and nothing else."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    install_error_handlers(app)
+    app.add_middleware(RequestLogMiddleware, on_request=services.on_request)
+    app.include_router(protocol.router(ANY_PATH))
     return app
 
 

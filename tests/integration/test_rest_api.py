@@ -5,11 +5,15 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from asr_service.bootstrap import wire_protocols
 from asr_service.domain.ports.recognizer import RecognizerUnavailable
+from asr_service.infrastructure.config.settings import Settings
+from asr_service.main import create_protocol_app
 from tests.fixtures.app import HOST, RunningApp, StartApp
 from tests.fixtures.live_sessions import utterances
 from tests.fixtures.sockets import ScriptedSocket
@@ -396,6 +400,55 @@ async def test_funasr_can_be_switched_off(start_app: StartApp) -> None:
         await socket.served_by(service.app)
         assert (await service.client.get("/")).status_code == 200
     assert [message["type"] for message in socket.sent] == ["websocket.close"]
+
+
+async def test_vosk_is_served_if_it_is_wanted(start_app: StartApp) -> None:
+    async with start_app(vosk={"enabled": True}) as service:
+        socket = ScriptedSocket("/vosk")
+        serving = asyncio.create_task(socket.served_by(service.app))
+        socket.say({"config": {"sample_rate": 16_000}})
+        socket.say(utterances(1))
+        assert await socket.hear() == {"partial": ""}
+        socket.say({"eof": 1})
+        assert (await socket.hear())["text"].startswith("heard")
+        await serving
+    assert socket.close_code == 1000
+
+
+async def test_vosk_is_off_unless_it_is_wanted(service: RunningApp) -> None:
+    socket = ScriptedSocket("/vosk")
+    await socket.served_by(service.app)
+    assert [message["type"] for message in socket.sent] == ["websocket.close"]
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/wss", "/api/v1/stream", "/any/thing"])
+async def test_on_a_port_of_its_own_a_protocol_is_served_at_any_path_and_nothing_else(
+    service: RunningApp, path: str
+) -> None:
+    (funasr,) = [one for one in wire_protocols(Settings()) if one.name == "funasr"]
+    app = create_protocol_app(funasr, service.app.state.services)
+    socket = ScriptedSocket(path, subprotocols=["binary"])
+    serving = asyncio.create_task(socket.served_by(app))
+    socket.say({"mode": "offline", "is_speaking": False})
+    assert (await socket.hear())["mode"] == "offline"
+    socket.leave()
+    await serving
+    assert socket.subprotocol == "binary"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=f"http://{HOST}") as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_the_label_of_mode_offline_is_a_setting(start_app: StartApp) -> None:
+    async with start_app(funasr={"offline_label": "2pass-offline"}) as service:
+        socket = ScriptedSocket("/ws")
+        serving = asyncio.create_task(socket.served_by(service.app))
+        for _ in range(2):
+            socket.say({"mode": "offline"})
+            socket.say({"is_speaking": False})
+            assert (await socket.hear())["mode"] == "2pass-offline"
+        socket.leave()
+        await serving
 
 
 async def test_a_full_house_refuses_a_websocket_by_http(start_app: StartApp) -> None:

@@ -1,7 +1,7 @@
 """The commands, put together, and what happens when one of them fails."""
 
 import sys
-from os import EX_CANTCREAT, EX_NOINPUT, EX_PROTOCOL, EX_UNAVAILABLE
+from os import EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, EX_PROTOCOL, EX_UNAVAILABLE
 
 import typer
 from rich.console import Console
@@ -38,6 +38,7 @@ _EXIT_CODES: dict[type[AsrError], int] = {
     files.CannotRead: EX_NOINPUT,
     files.CannotWrite: EX_CANTCREAT,
     serve.PortBusy: EX_UNAVAILABLE,
+    serve.TlsUnusable: EX_CONFIG,
     stream.NoMicrophone: EX_UNAVAILABLE,
     stream.RefusedByServer: EX_PROTOCOL,
     stream.ServerUnreachable: EX_UNAVAILABLE,

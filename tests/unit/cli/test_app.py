@@ -131,13 +131,9 @@ def test_both_families_of_addresses_can_be_listened_on() -> None:
             assert listener.getsockname()[0] == host
 
 
-async def _nothing() -> None:
-    pass
-
-
 def test_the_slower_of_two_that_start_together_is_told() -> None:
     async def start(listener: socket.socket) -> None:
-        server = _Server(uvicorn.Config(lambda: None, log_config=None, lifespan="off"), drain=_nothing)
+        server = _Server(uvicorn.Config(lambda: None, log_config=None, lifespan="off"))
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         await server.startup([listener])

@@ -72,6 +72,7 @@ def _check_journal_url(value: SecretStr) -> SecretStr:
 
 LowerCase: TypeAlias = Annotated[ValueT, BeforeValidator(_lower)]
 Directory: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
+File: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser), Told(allowed="a file")]
 Directories: TypeAlias = Annotated[tuple[Directory, ...], BeforeValidator(_split)]
 Networks: TypeAlias = Annotated[
     tuple[str, ...],

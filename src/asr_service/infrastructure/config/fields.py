@@ -87,6 +87,7 @@ def likely_meant(key: str) -> list[str]:
     written, leaf = key.replace(".", "_"), key.rpartition(".")[2]
     flat = {known.replace(".", "_"): known for known in setting_fields()}
     guesses = (
+        [f"server.{written}"] if f"server.{written}" in setting_fields() else [],  # of the whole service, not of a part
         [known for known in flat.values() if known.rpartition(".")[2] == written],  # the section was left out
         [flat[name] for name in get_close_matches(written, flat, n=1, cutoff=_LIKENESS)],
         [known for name, known in flat.items() if name.endswith(f"_{leaf}")],  # the section is another one

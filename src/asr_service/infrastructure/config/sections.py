@@ -10,6 +10,7 @@ from asr_service.infrastructure.config.field_kinds import (
     DatabaseUrl,
     Directories,
     Directory,
+    File,
     JournalUrl,
     LowerCase,
     Networks,
@@ -395,3 +396,36 @@ class FunasrSettings(Section):
     """The WebSocket protocol of FunASR."""
 
     enabled: bool = Field(default=True, description="Whether FunASR clients are served, at /, /ws and /wss/.")
+    offline_label: Literal["offline", "2pass-offline"] = Field(
+        default="offline",
+        description="The mode that results of mode offline name. The Go client requires offline; funasr-client keeps "
+        "2pass-offline only.",
+    )
+    port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="A further TCP port where FunASR is spoken at any path, usually 10095; 0: none.",
+    )
+    tls_certificate: File | None = Field(
+        default=None, description="PEM file with the certificate of that port, and its chain; empty: no TLS there."
+    )
+    tls_key: File | None = Field(default=None, description="PEM file with the private key of the certificate.")
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are needed both, or neither")
+        return self
+
+
+class VoskSettings(Section):
+    """The WebSocket protocol of vosk-server."""
+
+    enabled: bool = Field(default=False, description="Whether clients of vosk-server are served, at /vosk.")
+    port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="A further TCP port where they are served at any path, usually 2700; 0: none.",
+    )

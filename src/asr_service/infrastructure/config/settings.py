@@ -23,6 +23,7 @@ from asr_service.infrastructure.config.sections import (
     RecognizerSettings,
     ServerSettings,
     VadSettings,
+    VoskSettings,
 )
 
 
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     api_docs: ApiDocsSettings = Field(default_factory=ApiDocsSettings)
     funasr: FunasrSettings = Field(default_factory=FunasrSettings)
+    vosk: VoskSettings = Field(default_factory=VoskSettings)
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

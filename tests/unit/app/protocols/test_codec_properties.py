@@ -22,12 +22,12 @@ from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
 from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.transcript import join_texts
+from tests.fixtures.codecs import CODECS
 from tests.fixtures.dialogues import CAPABILITIES
 from tests.fixtures.event_checker import SessionEventChecker
 from tests.fixtures.session_events import Spoken, events_of, utterances
 from tests.fixtures.wire_checker import check_session
 
-CODECS: list[CodecFactory] = [NativeCodec, FunAsrCodec]
 END = '{"is_speaking": false}'
 
 _KEYS = (
@@ -54,6 +54,12 @@ _KEYS += (
     "partials",
     "name",
     "sample_rate",
+    "config",
+    "words",
+    "max_alternatives",
+    "phrase_list",
+    "eof",
+    "reset",
 )
 _WORDS = (
     "start",
@@ -85,6 +91,7 @@ _messages = st.dictionaries(st.sampled_from(_KEYS), _nasty | _values | st.sample
 _frames = st.one_of(
     _messages,
     st.sampled_from(['{"type": "start"}', '{"type": "end"}', END]),
+    st.sampled_from(["START", "stop", "Commit", "HOTWORDS: a,b", "LANGUAGE:zh", "POSTPROCESS_HOTWORDS:a=>b"]),
     st.text(max_size=30),
     st.binary(max_size=30),
     _values.map(json.dumps),
@@ -103,7 +110,7 @@ def _read(frame: Frame) -> dict[str, Any]:
     return message
 
 
-@pytest.mark.parametrize("new_codec", CODECS, ids=["native", "funasr"])
+@pytest.mark.parametrize("new_codec", CODECS.values(), ids=CODECS)
 @given(frames=st.lists(_frames, max_size=8))
 @example(frames=[r'{"type": "ping", "id": "\ud83d"}', '{"type": "ping", "id": NaN}', r'{"type": "start", "\ud83d": 1}'])
 @example(frames=[json.dumps({"hotwords": "[" * 100_000})])
@@ -127,7 +134,7 @@ def test_any_frame_is_understood_or_refused_in_words_that_can_be_sent(
                     json.dumps([config.name, *config.options.hotwords], ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize("new_codec", CODECS, ids=["native", "funasr"])
+@pytest.mark.parametrize("new_codec", CODECS.values(), ids=CODECS)
 @given(frames=st.lists(_frames, max_size=8))
 def test_an_exchange_is_a_start_then_audio_then_an_end(new_codec: CodecFactory, frames: list[Frame]) -> None:
     codec = new_codec(CAPABILITIES, SessionConfig())

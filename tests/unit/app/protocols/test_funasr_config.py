@@ -134,7 +134,8 @@ def test_a_name_is_cut_where_it_is_too_long() -> None:
         ('{"a": "20", "b": "30"}', ("b", "a")),  # Java writes weights as texts
         (r'{"\u963f\u91cc": 20}', ("阿里",)),  # ASCII-escaped JSON
         ({"a": 1, "b": 2}, ("b", "a")),
-        ('{"a": "heavy", "b": "inf", "c": 1}', ("c", "a", "b")),
+        ('{"a": "heavy", "b": "inf", "c": 1, "d": -3, "e": "nan"}', ("b", "a", "e", "c", "d")),  # unreadable: 20
+        ({"a": 1e4, "b": 1e5}, ("a", "b")),  # heavier than 1,000 is no heavier
         ('["a", "b"]', ("a", "b")),
         (["b", " a ", "", 7], ("b", "a", "7")),
         ("阿里巴巴 通义", ("阿里巴巴", "通义")),
@@ -208,6 +209,20 @@ def test_booleans_may_be_written_as_texts_and_numbers(value: object, meant: bool
 def test_numbers_stay_as_they_are_spoken_without_inverse_text_normalization(itn: object, numbers: Numbers) -> None:
     server = SessionConfig(options=RecognitionOptions(numbers=Numbers.SPOKEN))
     assert _start({"itn": itn}, server).config.options.numbers is numbers
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ({"svs_itn": False}, Numbers.SPOKEN),
+        ({"itn": True, "svs_itn": False}, Numbers.SPOKEN),
+        ({"itn": False, "svs_itn": True}, Numbers.SPOKEN),
+        ({"itn": True, "svs_itn": True}, Numbers.AS_RECOGNIZED),
+        ({"svs_itn": "true"}, Numbers.AS_RECOGNIZED),
+    ],
+)
+def test_two_keys_have_to_agree_on_inverse_text_normalization(said: dict[str, object], numbers: Numbers) -> None:
+    assert _start(said).config.options.numbers is numbers
 
 
 def test_the_end_of_inverse_text_normalization_in_mid_exchange_counts_from_there() -> None:

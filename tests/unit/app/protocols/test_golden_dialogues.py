@@ -4,14 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
-from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
-from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
 from asr_service.domain.value_objects.asr_config import SessionConfig
+from tests.fixtures.codecs import CODECS, GOLDEN
 from tests.fixtures.dialogues import CAPABILITIES, replay
 
-GOLDEN = Path(__file__).parents[3] / "golden"
-CODECS: dict[str, CodecFactory] = {"native": NativeCodec, "funasr": FunAsrCodec}
 DIALOGUES = sorted(GOLDEN.glob("*/*.jsonl"))
 
 

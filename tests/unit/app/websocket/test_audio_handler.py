@@ -11,6 +11,7 @@ from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, Connect
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
+from asr_service.app.api.v1.websocket.protocols.vosk import VoskCodec
 from asr_service.app.services.admission import Admission
 from asr_service.app.services.audio_session_service import SessionLimits
 from asr_service.domain.events.recognition_events import UtteranceFinalized
@@ -152,6 +153,61 @@ async def test_an_end_frame_said_twice_on_the_way_out_is_harmless() -> None:
         socket.say({"is_speaking": False})
         socket.leave()
     assert [message["is_final"] for message in socket.messages].count(True) == 1
+
+
+async def test_text_commands_are_answered_in_their_turn() -> None:
+    door = Door()
+    async with door.connection(FunAsrCodec) as socket:
+        socket.say(sound(500))  # too early
+        for _ in range(2):
+            socket.say("START")
+            _say(socket, utterances(1))
+            socket.say("COMMIT")
+            _say(socket, utterances(1))
+            socket.say("STOP")
+        finals = [await socket.hear_until(is_final=True) for _ in range(4)]
+        await socket.hear_until(event="stopped")
+        socket.leave()
+    assert [len(final["sentences"]) for final in finals] == [1, 2, 1, 2]
+    assert all(one["text"].startswith("heard") for final in finals for one in final["sentences"])
+    first, second = finals[1]["sentences"]
+    assert first["end"] < second["start"] < second["end"] <= finals[1]["duration_ms"]
+    events = [message["event"] for message in socket.messages if "event" in message]
+    assert events == ["started", "stopped", "started", "stopped"]
+
+
+async def test_every_frame_of_a_vosk_client_is_answered_and_the_connection_ends_after_the_last_result() -> None:
+    door = Door()
+    audio = utterances(2)
+    packets = [audio[start : start + 3_200] for start in range(0, len(audio), 3_200)]
+    answers = []
+    async with door.connection(VoskCodec) as socket:
+        socket.say({"config": {"sample_rate": 16_000}})
+        for packet in packets:
+            socket.say(packet)
+            answers.append(await socket.hear())
+            await everybody_waits()
+        socket.say({"reset": 1})
+        rest = await socket.hear()
+        socket.say({"eof": 1})
+        assert await socket.hear() == {"text": ""}
+    told = [answer["text"] for answer in answers if "text" in answer] + [rest["text"]]
+    finals = [event.hypothesis.text for event in door.studio.publisher.of_type(UtteranceFinalized)]
+    assert (len(finals), " ".join(filter(None, told))) == (2, " ".join(finals))
+    assert {answer["partial"] for answer in answers if "partial" in answer} > {""}
+    assert socket.close_code == 1000
+
+
+async def test_a_vosk_client_that_does_not_wait_gets_every_answer() -> None:
+    door = Door()
+    async with door.connection(VoskCodec) as socket:
+        _say(socket, utterances(1), packet_bytes=1 << 20)
+        socket.say({"reset": 1})
+        _say(socket, utterances(1), packet_bytes=1 << 20)
+        socket.say({"eof": 1})
+    first, second = [message for message in socket.messages if message.get("text")]
+    assert first["result"][-1]["end"] < second["result"][0]["start"]
+    assert socket.close_code == 1000
 
 
 async def test_what_a_client_wants_on_the_way_reaches_its_session() -> None:

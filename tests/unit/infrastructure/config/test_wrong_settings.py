@@ -86,6 +86,11 @@ def test_a_long_value_is_shortened() -> None:
     assert len(line) < 250
 
 
+def test_a_certificate_needs_its_key() -> None:
+    (line,) = complaints({"ASR_FUNASR__TLS_CERTIFICATE": "certificate.pem"})
+    assert "tls_certificate and tls_key are needed both, or neither" in line
+
+
 def test_passwords_are_masked_in_complaints() -> None:
     (line,) = complaints({"ASR_DATABASE__URL": "mysql://asr:hunter2@db/asr"})
     assert "mysql://asr:***@db/asr" in line

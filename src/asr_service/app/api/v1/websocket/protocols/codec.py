@@ -27,6 +27,12 @@ class MalformedMessage(InvalidRequest):
     code = "malformed_message"
 
 
+class UnsupportedOption(InvalidRequest):
+    """The recognizer cannot fulfil a wish. The session goes on without it."""
+
+    code = "unsupported_option"
+
+
 def read_json(text: str, *, hint: str | None = None) -> Any:
     """The value of a JSON text that can be sent back, logged and stored.
 
@@ -115,11 +121,14 @@ class Codec(Protocol):
 
     Attributes:
         name: As it is shown in logs and metrics.
-        reusable: Whether a new exchange may follow on the same connection; otherwise it is closed after the first.
     """
 
     name: ClassVar[str]
-    reusable: ClassVar[bool]
+
+    @property
+    def reusable(self) -> bool:
+        """Whether a new exchange may follow; asked when one is over, whose ``SessionEnded`` has been encoded."""
+        ...
 
     def decode(self, frame: Frame) -> list[ClientMessage]:
         """What the client means by a frame. Never raises: what is not understood becomes ``Refuse``."""

@@ -4,6 +4,9 @@ There are several servers of this protocol, and clients were written against eac
 of them: partials carry only what is new (clients concatenate them), segment finals replace them; after the end of input
 comes exactly one closing frame with ``is_final: true``, which carries the last segment's text if that is made just then;
 an acknowledgement follows if ``is_end`` asked for it; the connection stays open for the next exchange.
+
+The server in FunASR's newer package speaks another dialect, of text commands, on the same port: a connection whose first
+text frame is one of them is handed over to ``funasr_realtime``.
 """
 
 from collections import deque
@@ -23,7 +26,8 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     read_json,
 )
 from asr_service.app.api.v1.websocket.protocols.funasr_config import FunAsrConfig, truth
-from asr_service.app.api.v1.websocket.protocols.funasr_exchange import Exchange
+from asr_service.app.api.v1.websocket.protocols.funasr_exchange import WHOLE_INPUT_LABEL, Exchange
+from asr_service.app.api.v1.websocket.protocols.funasr_realtime import FunAsrRealtimeCodec, is_command
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -37,24 +41,45 @@ class FunAsrCodec:
 
     A client may go on to its next exchanges before it has the answers to the last one, so the one that the client is in
     need not be the one that events belong to. Sessions, and so their events, come one after the other.
+
+    Args:
+        capabilities, defaults: See ``CodecFactory``.
+        offline_label: The ``mode`` of the one result of mode offline, ``offline`` or ``2pass-offline``.
     """
 
     name: ClassVar[str] = "funasr"
     reusable: ClassVar[bool] = True
 
-    def __init__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> None:
+    def __init__(
+        self, capabilities: RecognizerCapabilities, defaults: SessionConfig, *, offline_label: str = WHOLE_INPUT_LABEL
+    ) -> None:
         self._capabilities = capabilities
         self._defaults = defaults
-        self._asking = Exchange(FunAsrConfig())
+        self._offline_label = offline_label
+        self._dialect: FunAsrRealtimeCodec | None = None  # once the connection is handed over
+        self._has_said_something = False  # in a text frame
+        self._asking = Exchange(FunAsrConfig(), offline_label)
         self._begun: deque[Exchange] = deque()  # the first is answered; a second one waits for it
 
     # --- from the client
 
     def decode(self, frame: Frame) -> list[ClientMessage]:
+        if self._dialect is not None:
+            return self._dialect.decode(frame)
         try:
-            return self._audio(frame) if isinstance(frame, bytes) else self._message(frame)
+            return self._audio(frame) if isinstance(frame, bytes) else self._text(frame)
         except AsrError as error:
             return [Refuse(error)]
+
+    def _text(self, text: str) -> list[ClientMessage]:
+        is_first, self._has_said_something = not self._has_said_something, True
+        return self._hand_over(text) if is_first and is_command(text) else self._message(text)
+
+    def _hand_over(self, command: str) -> list[ClientMessage]:
+        """The other dialect takes over; of audio that came before its first command it wants to know nothing."""
+        self._dialect = FunAsrRealtimeCodec(self._capabilities, self._defaults)
+        abandoned: list[ClientMessage] = [EndInput()] if self._asking.begun else []
+        return [*abandoned, *self._dialect.decode(command)]
 
     def _audio(self, data: bytes) -> list[ClientMessage]:
         if self._asking.ended:
@@ -83,7 +108,7 @@ class FunAsrCodec:
     def _configure(self, message: dict[str, Any]) -> list[ClientMessage]:
         """Takes what can be understood, of the next exchange if the last one has ended; refuses the rest."""
         if self._asking.ended:
-            self._asking = Exchange(self._asking.config)
+            self._asking = Exchange(self._asking.config, self._offline_label)
         before = self._asking.config
         config, problems = before.updated(message, self._capabilities)
         self._asking.config = replace(config, mode=before.mode) if self._asking.begun else config
@@ -107,9 +132,16 @@ class FunAsrCodec:
     # --- to the client
 
     def encode(self, event: SessionEvent) -> list[Frame]:
-        return self._answering.encode(event)
+        if self._dialect is None:
+            return self._answering.encode(event)
+        if self._asking.begun and not self._asking.closed:
+            self._asking.encode(event)  # of the audio before the first command: nobody is told
+            return []
+        return self._dialect.encode(event)
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
+        if self._dialect is not None:
+            return self._dialect.encode_error(error, fatal=fatal)
         concerned = self._answering if fatal and not self._answering.closed else self._asking
         return concerned.encode_error(error, fatal=fatal)
 

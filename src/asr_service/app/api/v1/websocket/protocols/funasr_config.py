@@ -30,6 +30,7 @@ _CHUNK_MS = 60  # unit of chunk_size
 _MIN_PARTIAL_MS, _MAX_PARTIAL_MS = 300, 2_000
 _MAX_NAME_CHARACTERS = 200
 _MAX_HOTWORD_CHARACTERS = 64
+_DEFAULT_WEIGHT, _MAX_WEIGHT = 20.0, 1_000.0  # of a hotword; FunASR's own examples say 20 to 30
 _PCM_FORMATS = ("pcm", "wav", "")  # clients strip the header of a .wav, or send it along: the decoder sees which
 
 
@@ -53,6 +54,7 @@ class FunAsrConfig:
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
     numbers: Numbers | None = None
+    svs_numbers: Numbers | None = None
 
     def updated(
         self, message: dict[str, Any], capabilities: RecognizerCapabilities
@@ -74,8 +76,15 @@ class FunAsrConfig:
             defaults,
             language=self.language or defaults.language,
             hotwords=defaults.hotwords if self.hotwords is None else self.hotwords,
-            numbers=self.numbers or defaults.numbers,
+            numbers=self._numbers(defaults.numbers),
         )
+
+    def _numbers(self, default: Numbers) -> Numbers:
+        """Two keys ask for inverse text normalization, of different models; clients send both, and it takes both."""
+        said = [numbers for numbers in (self.numbers, self.svs_numbers) if numbers is not None]
+        if not said:
+            return default
+        return Numbers.SPOKEN if Numbers.SPOKEN in said else Numbers.AS_RECOGNIZED
 
     def session_config(self, defaults: SessionConfig) -> SessionConfig:
         """What this means for a session."""
@@ -131,8 +140,8 @@ def _weight(value: object) -> float:
     try:
         weight = float(str(value))
     except ValueError:
-        return 0.0
-    return weight if math.isfinite(weight) else 0.0
+        return _DEFAULT_WEIGHT
+    return _DEFAULT_WEIGHT if math.isnan(weight) else min(max(weight, 0.0), _MAX_WEIGHT)
 
 
 def _mode(value: object) -> Mode:
@@ -193,6 +202,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = 
     "chunk_size": ("partial_ms", lambda value, _: _partial_ms(value)),
     "hotwords": ("hotwords", lambda value, _: parse_hotwords(value)),
     "itn": ("numbers", lambda value, _: _numbers(value)),
+    "svs_itn": ("svs_numbers", lambda value, _: _numbers(value)),
     "svs_lang": ("language", lambda value, capabilities: supported_language(str(value), capabilities)),
 }
 """Which field of the configuration each key of the frame sets, and how its value is read."""

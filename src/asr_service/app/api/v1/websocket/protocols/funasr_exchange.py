@@ -17,6 +17,9 @@ from asr_service.shared.errors import AsrError
 _ONLINE_LABEL = "2pass-online"  # in mode online too: the C# client knows no other, the rest treat both alike
 _OFFLINE_LABEL = "2pass-offline"
 
+WHOLE_INPUT_LABEL = "offline"
+"""The usual label of mode offline; the Go client requires it. A client that merges segments wants ``2pass-offline``."""
+
 
 class Exchange:
     """The answers to one exchange.
@@ -29,8 +32,9 @@ class Exchange:
         closed: Whether the closing frame is made.
     """
 
-    def __init__(self, config: FunAsrConfig) -> None:
+    def __init__(self, config: FunAsrConfig, offline_label: str = WHOLE_INPUT_LABEL) -> None:
         self.config = config
+        self._offline_label = offline_label
         self.begun = False
         self.ended = False
         self.wants_ack = False
@@ -148,7 +152,7 @@ class Exchange:
         extras: dict[str, Any] = {"timestamp": json.dumps(times)} if times else {}
         if self._failure is not None:
             extras |= {"error": self._failure.message, "code": self._failure.code}
-        return self._frame("offline", text, is_final=is_final, **extras)
+        return self._frame(self._offline_label, text, is_final=is_final, **extras)
 
     # --- frames
 

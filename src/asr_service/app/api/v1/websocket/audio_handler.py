@@ -14,10 +14,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from asr_service.app.api.errors import NORMAL_CLOSURE, meaning_of
 from asr_service.app.api.v1.websocket.protocols.codec import (
     AudioData,
+    ChangeEndpointing,
     ChangeOptions,
     ClientMessage,
     Codec,
     CodecFactory,
+    DiscardAudio,
     EndInput,
     ForceEndpoint,
     Frame,
@@ -171,6 +173,7 @@ class Connection:
     # --- from the client
 
     async def _receive(self) -> None:
+        await self._outbox.put(self._codec.greet())
         while (frame := await self._next_frame()) is not None:
             for message in self._codec.decode(frame):
                 await self._obey(message)
@@ -211,8 +214,12 @@ class Connection:
                 await self._live.push_audio(data)
             case ChangeOptions(options):
                 await self._live.change_options(options)
+            case ChangeEndpointing(endpointing):
+                await self._live.change_endpointing(endpointing)
             case ForceEndpoint():
                 await self._live.force_endpoint()
+            case DiscardAudio():
+                await self._live.discard_audio()
             case EndInput():
                 self._answers_due = True
                 await self._live.end_input()

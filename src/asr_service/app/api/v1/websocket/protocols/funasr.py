@@ -50,6 +50,9 @@ class FunAsrCodec:
 
     # --- from the client
 
+    def greet(self) -> list[Frame]:
+        return []
+
     def decode(self, frame: Frame) -> list[ClientMessage]:
         try:
             return self._audio(frame) if isinstance(frame, bytes) else self._message(frame)

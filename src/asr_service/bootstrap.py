@@ -11,6 +11,7 @@ from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
 from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
+from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.health import Check, HealthService
 from asr_service.app.services.session_recorder import SessionRecorder
 from asr_service.app.services.transcription_service import TranscriptionService
@@ -234,6 +235,7 @@ def _api_services(
         transcripts=SqlTranscriptReader(database),
         recognizer=engines.recognizer,
         health=HealthService({"recognizer": engines.check, "database": database.ping}),
+        client_secrets=ClientSecrets(SystemClock()),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,
         render_metrics=metrics.render,

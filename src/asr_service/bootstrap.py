@@ -15,6 +15,7 @@ from asr_service.app.api.v1.websocket.protocols.vosk import VoskCodec
 from asr_service.app.api.v1.websocket.wire_protocols import TlsFiles, WireProtocol
 from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
+from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import Check, HealthService
 from asr_service.app.services.resumable_sessions import ResumableSessions
@@ -306,6 +307,7 @@ def _api_services(
         transcripts=SqlTranscriptReader(database),
         recognizer=engines.recognizer,
         health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
+        client_secrets=ClientSecrets(SystemClock()),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,
         render_metrics=metrics.render,

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from asr_service import __version__
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.error_handlers import install_error_handlers
-from asr_service.app.api.openai import models, transcriptions
+from asr_service.app.api.openai import models, realtime, transcriptions
 from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
 from asr_service.app.api.v1.websocket.wire_protocols import ANY_PATH, WireProtocol
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
             CORSMiddleware, allow_origins=settings.server.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(RequestLogMiddleware, on_request=on_request)
-    for router in (v1.router, transcriptions.router, models.router, operations.router):
+    for router in (v1.router, transcriptions.router, models.router, realtime.router, operations.router):
         app.include_router(router)
     if settings.metrics.enabled:
         app.include_router(operations.metrics_router)

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 from structlog.testing import capture_logs
 
+from asr_service.app.dto.model_names import ALIASES
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded
 from tests.fixtures.app import RunningApp, StartApp, wav
 from tests.fixtures.live_sessions import silence, sound
@@ -380,7 +381,7 @@ async def test_nothing_of_an_upload_stays_on_the_disk(
 async def test_the_model_and_its_alias_are_listed(service: RunningApp) -> None:
     answer = (await service.client.get("/v1/models")).json()
     assert answer["object"] == "list"
-    assert [model["id"] for model in answer["data"]] == ["scripted", "whisper-1"]
+    assert [model["id"] for model in answer["data"]] == ["scripted", *ALIASES]
     for model in answer["data"]:
         assert model.keys() == {"id", "object", "created", "owned_by"}
         assert model["object"] == "model"

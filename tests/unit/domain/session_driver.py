@@ -12,7 +12,7 @@ from asr_service.domain.events.recognition_events import PartialRecognized, Utte
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, WINDOW_SAMPLES
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
@@ -154,6 +154,14 @@ class SessionDriver:
 
     def force_endpoint(self) -> None:
         self.session.endpoint_forced()
+        self.collect()
+
+    def discard_audio(self) -> None:
+        self.session.audio_discarded()
+        self.collect()
+
+    def change_endpointing(self, policy: EndpointingPolicy) -> None:
+        self.session.endpointing_changed(policy)
         self.collect()
 
     def end_input(self, deadline_s: float | None = None) -> None:

@@ -8,6 +8,8 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
+from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import RealtimeConfig
+from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import HealthService
 from asr_service.app.services.transcription_service import TranscriptionService
@@ -33,6 +35,7 @@ class ApiServices:
     recognizer: Recognizer
     health: HealthService
     drain: Drain
+    client_secrets: ClientSecrets[RealtimeConfig]
     recording_defaults: SessionConfig
     on_request: Callable[[str | None, str, int, float], None]
     render_metrics: Callable[[], tuple[bytes, str]]

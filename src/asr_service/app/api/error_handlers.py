@@ -14,7 +14,7 @@ from asr_service.app.dto.responses import ProblemResponse
 from asr_service.shared.correlation import current_correlation
 from asr_service.shared.errors import AsrError, InvalidRequest
 
-_OPENAI_PREFIX = "/v1/"
+OPENAI_PREFIX = "/v1/"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -58,7 +58,7 @@ def error_response(path: str, error: AsrError, meaning: Meaning, *, code: str | 
     """The answer to a request for ``path`` that failed."""
     field = error.field if isinstance(error, InvalidRequest) else None
     body: dict[str, Any]
-    if path.startswith(_OPENAI_PREFIX):
+    if path.startswith(OPENAI_PREFIX):
         message = f"{error.message} {error.hint}" if error.hint else error.message
         body = {"error": {"message": message, "type": meaning.openai_type, "param": field, "code": code or error.code}}
         media_type = "application/json"

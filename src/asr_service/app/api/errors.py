@@ -5,6 +5,7 @@ from os import (
     EX_CANTCREAT,
     EX_DATAERR,
     EX_NOINPUT,
+    EX_NOPERM,
     EX_SOFTWARE,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
@@ -13,7 +14,9 @@ from os import (
 
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
+from asr_service.app.dto.model_names import ModelNotFound
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.client_secrets import InvalidClientSecret, TooManyClientSecrets
 from asr_service.app.services.drain import ServerStopping
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
@@ -71,6 +74,9 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     MalformedMessage: _INVALID,
     IllegalTransition: _INVALID,
     UnsupportedLanguage: _INVALID,
+    ModelNotFound: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
+    InvalidClientSecret: Meaning(401, POLICY_VIOLATION, EX_NOPERM),
+    TooManyClientSecrets: _BUSY,
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),

@@ -61,6 +61,7 @@ class EndpointingDto(_Strict):
         le=10_000,
         description="silence that ends a complete sentence; null: punctuation ends nothing",
     )
+    on_demand: bool | None = Field(default=None, description="whether silence ends nothing")
 
     def to_domain(self, defaults: EndpointingPolicy) -> EndpointingPolicy:
         """The policy that results.

@@ -17,7 +17,7 @@ from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_checkpoint import SegmenterState, SessionCheckpoint
@@ -65,7 +65,17 @@ class _Options:
 
 
 @dataclass(frozen=True, slots=True)
+class _Endpointing:
+    policy: EndpointingPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class _ForcedEndpoint:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Discard:
     pass
 
 
@@ -104,7 +114,7 @@ class _Abort:
 
 
 _Answer: TypeAlias = _Recognized | _Failed | _Safe | _Handover | _Abort
-_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _ForcedEndpoint | _EndOfInput, _Answer]
+_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _Endpointing | _ForcedEndpoint | _Discard | _EndOfInput, _Answer]
 
 
 class LiveSession:
@@ -158,9 +168,17 @@ class LiveSession:
         """Applies other options, from the audio that is pushed next."""
         await self._inbox.put(_Options(options), _OPTIONS_BYTES)
 
+    async def change_endpointing(self, policy: EndpointingPolicy) -> None:
+        """Ends utterances by another policy, from the audio that is pushed next."""
+        await self._inbox.put(_Endpointing(policy))
+
     async def force_endpoint(self) -> None:
         """Ends the open utterance after the audio pushed so far."""
         await self._inbox.put(_ForcedEndpoint())
+
+    async def discard_audio(self) -> None:
+        """Drops the open utterance, and what of the audio pushed so far might have begun one."""
+        await self._inbox.put(_Discard())
 
     async def end_input(self) -> None:
         """No more audio will be pushed; the session ends when all of it is answered."""
@@ -232,8 +250,12 @@ class LiveSession:
                 await self._hear_packet(data)
             case _Options(options):
                 self._session.options_changed(options)
+            case _Endpointing(policy) if self._session.status is SessionStatus.LISTENING:
+                self._session.endpointing_changed(policy)
             case _ForcedEndpoint() if self._session.status is SessionStatus.LISTENING:
                 self._session.endpoint_forced()
+            case _Discard() if self._session.status is SessionStatus.LISTENING:
+                self._session.audio_discarded()
             case _EndOfInput() if self._session.status is SessionStatus.LISTENING:
                 await self._finish()
             case _Recognized() | _Failed() | _Safe() | _Handover() | _Abort():

@@ -15,7 +15,7 @@ from asr_service.domain.events.session_events import ResumeOffer, SessionEnded, 
 from asr_service.domain.ports.audio_decoder import AudioDecoder, AudioStreamDecoder
 from asr_service.domain.repositories.session_journal import JournaledSession, SessionJournal, SessionTakenOver
 from asr_service.domain.services.replay import audio_from_ms
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, AudioFormat, samples_from_ms
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
@@ -169,6 +169,12 @@ class FinishedSession:
 
     async def change_options(self, options: RecognitionOptions) -> None:
         """Does nothing: there is nothing left to recognize."""
+
+    async def change_endpointing(self, policy: EndpointingPolicy) -> None:
+        """Does nothing: every utterance has ended."""
+
+    async def discard_audio(self) -> None:
+        """Does nothing: there is none."""
 
     async def force_endpoint(self) -> None:
         """Does nothing: every utterance has ended."""

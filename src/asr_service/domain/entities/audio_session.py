@@ -13,7 +13,15 @@ from asr_service.domain.events.recognition_events import (
     SpeechStarted,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
+from asr_service.domain.events.session_events import (
+    AudioDiscarded,
+    EndpointForced,
+    EndpointingChanged,
+    SessionEnded,
+    SessionEvent,
+    SessionResumed,
+    SessionStarted,
+)
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.services.segmenter import (
@@ -26,7 +34,7 @@ from asr_service.domain.services.segmenter import (
 )
 from asr_service.domain.services.sentence_end import ends_sentence
 from asr_service.domain.services.spoken_language import SpokenLanguage, is_doubtful, second_hearing
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import (
     SampleSpan,
     s_from_samples,
@@ -196,15 +204,43 @@ class AudioSession:
         """Applies other options from the next request on."""
         self.config = replace(self.config, options=options)
 
+    def endpointing_changed(self, endpointing: EndpointingPolicy) -> None:
+        """Goes on by another policy; the greatest length holds from the next utterance on."""
+        self._expect(SessionStatus.LISTENING)
+        self.config = replace(self.config, endpointing=endpointing)
+        self._segmenter.change_policy(endpointing)
+        self._emit(EndpointingChanged(session_id=self.session_id, at_s=self._now_s, endpointing=endpointing))
+
     def endpoint_forced(self) -> None:
-        """Ends the open utterance, if there is one, at what has been heard so far.
+        """Ends the open utterance, if there is one, at the end of the audio so far.
 
         In audio that has been heard before, this has been done before.
         """
         self._expect(SessionStatus.LISTENING)
-        if self._audio.end >= self._segmenter.position:
-            for event in self._segmenter.force_endpoint():
-                self._apply(event)
+        if self._audio.end < self._segmenter.position:
+            return
+        utterance = self._open_utterance
+        for event in self._segmenter.force_endpoint(self._audio.end):
+            self._apply(event)
+        index = None if utterance is None else utterance.index
+        self._emit(
+            EndpointForced(session_id=self.session_id, at_s=self._now_s, position=self._audio.end, utterance=index)
+        )
+
+    def audio_discarded(self) -> None:
+        """Drops the open utterance, if there is one, and all audio so far that no ended utterance needs."""
+        self._expect(SessionStatus.LISTENING)
+        utterance = self._open_utterance
+        self._segmenter.discard(self._audio.end)
+        if utterance is not None:
+            self._open_requests.withdraw(utterance.partial_request)
+            self._open_requests.withdraw(utterance.forget_speculation())
+            self._utterances.remove(utterance)
+        index = None if utterance is None else utterance.index
+        self._emit(
+            AudioDiscarded(session_id=self.session_id, at_s=self._now_s, position=self._audio.end, utterance=index)
+        )
+        self._forget_audio()
 
     def recognized(self, request_id: str, hypothesis: Hypothesis) -> None:
         """Takes the answer to a request, its positions counted from the start of the request's audio."""
@@ -276,6 +312,10 @@ class AudioSession:
             self._begin_utterance(checkpoint.segmenter.start)
 
     # --- the life of an utterance
+
+    @property
+    def _open_utterance(self) -> Utterance | None:
+        return self._utterances[-1] if self._segmenter.speaking else None
 
     def _apply(self, event: SegmenterEvent) -> None:
         match event:
@@ -426,8 +466,8 @@ class AudioSession:
 
     @property
     def _heard(self) -> int:
-        """Samples in which speech has been looked for, without the padding of the last window."""
-        return min(self._segmenter.position, self._audio.end)
+        """Samples in which speech has been looked for, or is known not to matter, without the padding of the last window."""
+        return min(max(self._segmenter.position, self._segmenter.settled_until), self._audio.end)
 
     def _received_part(self, span: SampleSpan) -> SampleSpan:
         """The span without the zeros that pad the last window."""
@@ -469,7 +509,7 @@ class AudioSession:
 
     def _forget_audio(self) -> None:
         """Frees what no utterance can need any more."""
-        self._audio.forget_before(min(self._segmenter.retained_from, self._heard))
+        self._audio.forget_before(min(self._segmenter.retained_from, self._segmenter.position, self._audio.end))
 
     def _emit(self, event: SessionEvent) -> None:
         self._events.append(event)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 
@@ -87,6 +87,39 @@ class HandoverAnnounced(SessionEvent):
 
     deadline_s: float
     resumable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointingChanged(SessionEvent):
+    """Utterances end by another policy from now on, the open one included."""
+
+    endpointing: EndpointingPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointForced(SessionEvent):
+    """The client asked for an endpoint here: no utterance is open any more.
+
+    Attributes:
+        position: All audio before it came before the demand.
+        utterance: Index of the one that it ended; ``None``: nobody was speaking.
+    """
+
+    position: int
+    utterance: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioDiscarded(SessionEvent):
+    """The client took back its audio up to here, as far as it was not part of an utterance that had ended.
+
+    Attributes:
+        position: What follows it is listened to as if it were the first.
+        utterance: Index of the open one, which is dropped and gets no text; ``None``: nobody was speaking.
+    """
+
+    position: int
+    utterance: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,12 +56,8 @@ class Segmenter:
 
     def __init__(self, policy: EndpointingPolicy, state: SegmenterState | None = None) -> None:
         state = state or SegmenterState()
-        self.policy = policy
-        self._silence_below = max(policy.threshold - HYSTERESIS, LOWEST_SILENCE)
-        self._silence_samples = samples_from_ms(policy.silence_ms)
-        self._sentence_silence_samples = samples_from_ms(policy.sentence_silence_ms or policy.silence_ms)
+        self._follow(policy)
         self._max_samples = samples_from_ms(policy.max_utterance_ms)
-        self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
         self._position = state.position  # end of the last window
         self._floor = state.floor  # end of the last utterance; the next one cannot begin before it
         self._candidate = state.candidate  # start of speech that is still too short to believe
@@ -91,10 +87,22 @@ class Segmenter:
             probabilities=tuple(self._probabilities) if self.speaking else (),
         )
 
+    def _follow(self, policy: EndpointingPolicy) -> None:
+        self.policy = policy
+        self._silence_below = max(policy.threshold - HYSTERESIS, LOWEST_SILENCE)
+        self._silence_samples = samples_from_ms(policy.silence_ms)
+        self._sentence_silence_samples = samples_from_ms(policy.sentence_silence_ms or policy.silence_ms)
+        self._tail_samples = min(samples_from_ms(TAIL_MS), self._silence_samples)
+
     @property
     def position(self) -> int:
         """Samples observed so far."""
         return self._position
+
+    @property
+    def settled_until(self) -> int:
+        """What lies before it belongs to utterances that have ended, or to none; it may lie inside the next window."""
+        return self._floor
 
     @property
     def speaking(self) -> bool:
@@ -145,15 +153,36 @@ class Segmenter:
         self._sentence_complete = True
         return self._judge_silence(self._start, self._silence_start)
 
-    def force_endpoint(self) -> list[SegmenterEvent]:
-        """Closes the open utterance here and now, if there is one."""
-        return [] if self._start is None else [self._close(self._end_before(self._position), forced=True)]
+    def change_policy(self, policy: EndpointingPolicy) -> None:
+        """Goes on by another policy; of the open utterance only the greatest length stays as it was.
+
+        A longer padding reaches back no farther than what was needed until now.
+        """
+        if self._start is None:
+            self._floor = self.retained_from
+            self._max_samples = samples_from_ms(policy.max_utterance_ms)
+        self._follow(policy)
+
+    def force_endpoint(self, end: int) -> list[SegmenterEvent]:
+        """Closes the open utterance, if there is one, at ``end``: the end of the audio, perhaps inside the next window."""
+        if self._start is None:
+            return []
+        return [self._close(self._end_before(min(end, self._start + self._max_samples)), forced=True)]
+
+    def discard(self, end: int) -> None:
+        """Forgets the open utterance, or the speech that may have begun one, and all that lies before ``end``."""
+        if self._start is not None:
+            self._close(end, forced=True)
+        self._floor = end
+        self._candidate = self._silence_start = None
 
     def finish(self, end: int) -> list[SegmenterEvent]:
         """Closes the open utterance at the end of the stream; ``end`` may lie inside the last, padded window."""
         return [] if self._start is None else [self._close(self._end_before(end), forced=False)]
 
     def _listen_for_speech(self, window_start: int, probability: float) -> list[SegmenterEvent]:
+        if window_start < self._floor:
+            return []  # it may be the utterance before that is heard here
         if probability >= self.policy.threshold:
             self._silence_start = None
             if self._candidate is None:
@@ -192,7 +221,7 @@ class Segmenter:
     def _judge_silence(self, start: int, silence_start: int) -> list[SegmenterEvent]:
         silence = self._position - silence_start
         enough = self._sentence_silence_samples if self._sentence_complete else self._silence_samples
-        if silence >= enough:
+        if silence >= enough and not self.policy.on_demand:
             return [self._close(silence_start + self._tail_samples, forced=False)]
         if silence >= self._tail_samples and not self._paused:
             self._paused = True
@@ -203,8 +232,10 @@ class Segmenter:
         """Ends an utterance that is too long: in the silence that has begun, or else at its quietest place."""
         if self._silence_start is not None:
             return [self._close(self._end_before(self._position), forced=True)]
-        cut = self._quietest(start)
-        return [self._close(cut, forced=True), self._open(cut)]
+        cut, longest = self._quietest(start), self._max_samples
+        events: list[SegmenterEvent] = [self._close(cut, forced=True), self._open(cut)]
+        self._max_samples = longest  # what was not cut by a policy of greater length may be too long for this one
+        return events
 
     def _quietest(self, start: int) -> int:
         """A sample in the second half of the utterance, in the middle of its least speech-like 100 ms."""
@@ -234,4 +265,5 @@ class Segmenter:
         self._floor = end
         self._start = self._silence_start = None
         self._paused = self._sentence_complete = False
+        self._max_samples = samples_from_ms(self.policy.max_utterance_ms)
         return finished

@@ -32,6 +32,8 @@ class EndpointingPolicy:
             sentence; ``None``: punctuation ends nothing. The text is known at the earliest when the final that is begun
             in the pause is answered, so with this option the place of an endpoint may depend on how fast the recognizer
             is; without it, it never does.
+        on_demand: Whether silence ends nothing: an utterance begins with speech, and ends where that is asked for or at its
+            maximum length. The silences above mean nothing then.
     """
 
     threshold: float = 0.5
@@ -40,6 +42,7 @@ class EndpointingPolicy:
     max_utterance_ms: int = 25_000
     prefix_padding_ms: int = 300
     sentence_silence_ms: int | None = None
+    on_demand: bool = False
 
     def __post_init__(self) -> None:
         _within("threshold", self.threshold, 0.15, 0.95)

@@ -12,7 +12,7 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionStarted
+from asr_service.domain.events.session_events import EndpointForced, SessionEnded, SessionStarted
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES
 from asr_service.domain.value_objects.asr_config import RecognitionOptions
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
@@ -47,7 +47,7 @@ class TestOpening:
         driver.push_windows((SPEECH, 5))
         driver.tell_time(13.5)
         driver.force_endpoint()
-        assert [event.at_s for event in driver.events] == [12.5, 12.5, 13.5]
+        assert [event.at_s for event in driver.events] == [12.5, 12.5, 13.5, 13.5]
 
     def test_it_opens_only_once(self) -> None:
         with pytest.raises(IllegalTransition, match="listening"):
@@ -202,12 +202,15 @@ class TestAnUtterance:
 
 
 class TestForcedEndpoints:
-    def test_one_ends_the_utterance_at_what_has_been_heard(self) -> None:
+    def test_one_ends_the_utterance_at_the_end_of_the_audio_inside_a_window(self) -> None:
         driver = speaking()
         driver.receive(100)
         driver.force_endpoint()
         (ended,) = driver.events_of(SpeechEnded)
-        assert (ended.span, ended.forced) == (SampleSpan(8 * W, 15 * W), True)
+        assert (ended.span, ended.forced) == (SampleSpan(8 * W, 15 * W + 100), True)
+        assert driver.events[-1] == EndpointForced(
+            session_id="ses_test", at_s=0.0, position=driver.received, utterance=0
+        )
         driver.answer_all()
         assert len(driver.outcomes) == 1
 
@@ -231,12 +234,31 @@ class TestForcedEndpoints:
         driver.force_endpoint()
         assert [request.span for request in driver.finals_waiting] == [PAUSED_SPAN]
 
-    def test_one_in_silence_changes_nothing(self) -> None:
+    def test_one_in_silence_is_told_and_changes_nothing(self) -> None:
         driver = listening()
         driver.push_windows((QUIET, 10))
         driver.force_endpoint()
         driver.force_endpoint()
-        assert len(driver.events) == 1
+        assert [event.utterance for event in driver.events_of(EndpointForced)] == [None, None]
+        assert len(driver.events) == 3
+
+    def test_the_rest_of_the_window_it_lies_in_begins_no_utterance(self) -> None:
+        driver = speaking(replace(CONFIG, endpointing=replace(ENDPOINTING, min_speech_ms=32)))
+        driver.receive(100)
+        driver.force_endpoint()
+        driver.track = [*driver.track, SPEECH]
+        driver.end_input()
+        driver.answer_all()
+        assert [(index, span.end) for index, span, _ in driver.outcomes] == [(0, driver.received)]
+        assert driver.ending.reason is EndReason.COMPLETED
+
+    def test_the_session_may_be_broken_off_right_after_one(self) -> None:
+        driver = speaking()
+        driver.receive(100)
+        driver.force_endpoint()
+        driver.session.abort(EndReason.DISCONNECTED)
+        driver.collect()
+        assert driver.ending.decoded_samples == driver.received
 
     def test_whoever_speaks_on_begins_the_next_utterance_without_a_gap(self) -> None:
         driver = speaking(NO_PARTIALS)

@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from asr_service.domain.entities.audio_session import AudioSession, IllegalTransition
 from asr_service.domain.events.recognition_events import SpeechStarted
+from asr_service.domain.events.session_events import AudioDiscarded
 from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from tests.unit.domain.session_driver import SessionDriver
@@ -25,7 +26,9 @@ LANGUAGES = st.sampled_from([(None, None), ("zh", 0.95), ("ja", 0.4)])  # and ho
 # What may come between any two other inputs, often what changes little. Few rules with many choices in them: Hypothesis
 # leaves out some of the rules in every run, and a session without ears has nothing to tell.
 INTERRUPTIONS = st.sampled_from(
-    ["nothing"] * 20 + ["endpoint", "options", "time", "illegal input"] * 3 + ["end", "end by a deadline", "abort"]
+    ["nothing"] * 20
+    + ["endpoint", "options", "time", "illegal input", "discard", "policy"] * 3
+    + ["end", "end by a deadline", "abort"]
 )
 SMALL_S = 1.0
 DEADLINE_S = 2.5
@@ -90,6 +93,10 @@ class SessionMachine(RuleBasedStateMachine):
         match interruption:
             case "endpoint" if listening:
                 self.driver.force_endpoint()
+            case "discard" if listening:
+                self.driver.discard_audio()
+            case "policy" if listening:
+                self.change_policy()
             case "options":
                 self.session.options_changed(RecognitionOptions(language="zh"))
             case "time":
@@ -106,9 +113,17 @@ class SessionMachine(RuleBasedStateMachine):
                 self.try_illegal_input()
         self.driver.collect()
 
+    def change_policy(self) -> None:
+        """The next policy of those that differ in what reaches back, ends, or cuts."""
+        before = self.session.config.endpointing
+        longer = EndpointingPolicy(max_utterance_ms=6_000, prefix_padding_ms=700, on_demand=not before.on_demand)
+        shorter = EndpointingPolicy(silence_ms=100, max_utterance_ms=2_000, prefix_padding_ms=0, min_speech_ms=32)
+        self.driver.change_endpointing(shorter if before.max_utterance_ms > 4_000 else longer)
+
     def try_illegal_input(self) -> None:
         session = self.session
-        for call in (lambda: session.audio_received(b"\0\0"), session.endpoint_forced, session.end_input):
+        inputs = (session.endpoint_forced, session.audio_discarded, session.end_input)
+        for call in (lambda: session.audio_received(b"\0\0"), *inputs):
             with pytest.raises(IllegalTransition):
                 call()
 
@@ -132,7 +147,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.driver.collect()
         assert self.session.status is SessionStatus.CLOSED
         if self.driver.ending.reason is not EndReason.DISCONNECTED:
-            assert len(self.driver.outcomes) == len(self.driver.events_of(SpeechStarted))
+            discarded = [event for event in self.driver.events_of(AudioDiscarded) if event.utterance is not None]
+            assert len(self.driver.outcomes) == len(self.driver.events_of(SpeechStarted)) - len(discarded)
 
 
 SessionMachine.TestCase.settings = settings(stateful_step_count=20)

@@ -11,8 +11,15 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.events.session_events import (
+    AudioDiscarded,
+    EndpointForced,
+    EndpointingChanged,
+    SessionEnded,
+    SessionEvent,
+    SessionStarted,
+)
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
@@ -59,6 +66,9 @@ ABORTED = replace(ENDED, reason=EndReason.DISCONNECTED, finalized_samples=100)
 NEXT_SPEECH = replace(SPEECH, utterance=1, start=400)
 NEXT_SPEECH_ENDED = replace(SPEECH_ENDED, utterance=1, span=SampleSpan(400, 500))
 NEXT_FAILURE = replace(FAILURE, utterance=1, span=SampleSpan(400, 500))
+FORCED = EndpointForced(session_id="ses_1", at_s=1.0, position=400, utterance=0)
+DISCARDED = AudioDiscarded(session_id="ses_1", at_s=1.0, position=400, utterance=0)
+CHANGED = EndpointingChanged(session_id="ses_1", at_s=1.0, endpointing=EndpointingPolicy())
 
 UTTERED = (STARTED, SPEECH, SPEECH_ENDED)
 
@@ -84,6 +94,10 @@ def check(*events: SessionEvent) -> None:
         (STARTED, SPEECH, FIRST, ABORTED),
         (*UTTERED, FINAL, NEXT_SPEECH, replace(ABORTED, finalized_samples=400)),
         (STARTED, replace(SPEECH, at_s=2.0), replace(ABORTED, at_s=2.0)),
+        (*UTTERED, FORCED, FINAL, ENDED),
+        (STARTED, CHANGED, replace(FORCED, utterance=None), ENDED),
+        (STARTED, SPEECH, DISCARDED, NEXT_SPEECH, NEXT_SPEECH_ENDED, NEXT_FAILURE, ENDED),
+        (*UTTERED, replace(DISCARDED, utterance=None), FINAL, ENDED),
     ],
 )
 def test_a_good_stream_passes(events: tuple[SessionEvent, ...]) -> None:
@@ -137,6 +151,13 @@ def with_words(*words: Word) -> UtteranceFinalized:
         ((*UTTERED, with_words(Word("the", SampleSpan(100, 401)))), "a word after its end"),
         ((*UTTERED, with_words(Word("the", SampleSpan(100, 200), 1.1))), "oddly confident"),
         ((*UTTERED, with_words(*reversed(WORDS))), "overlapping words"),
+        ((STARTED, SPEECH, FORCED), "is open at a forced endpoint"),
+        ((*UTTERED, replace(FORCED, utterance=1)), "not the last utterance"),
+        ((*UTTERED, DISCARDED), "discarded is 0, open is None"),
+        ((STARTED, SPEECH, replace(DISCARDED, utterance=None)), "discarded is None, open is 0"),
+        ((STARTED, SPEECH, DISCARDED, replace(DISCARDED, position=399, utterance=None)), "go back"),
+        ((STARTED, SPEECH, DISCARDED, replace(NEXT_SPEECH, start=399)), "begins before"),
+        ((STARTED, SPEECH, DISCARDED, FINAL), "none is owed"),
         ((STARTED, replace(ENDED, decoded_samples=901)), "contradict"),
         ((STARTED, replace(ENDED, finalized_samples=901)), "contradict"),
         ((STARTED, replace(ENDED, finalized_samples=-1)), "contradict"),

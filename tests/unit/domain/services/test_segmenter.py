@@ -295,33 +295,103 @@ class TestForcedEndpoints:
     def test_one_ends_the_open_utterance_here(self) -> None:
         segmenter = Segmenter(POLICY)
         observed(segmenter, (SPEECH, 5))
-        assert segmenter.force_endpoint() == [finished(0, 5 * W, forced=True)]
+        assert segmenter.force_endpoint(segmenter.position) == [finished(0, 5 * W, forced=True)]
         assert not segmenter.speaking
 
     def test_one_in_a_silence_keeps_no_more_than_the_tail(self) -> None:
         segmenter = Segmenter(POLICY)
         observed(segmenter, (SPEECH, 5), (QUIET, 2))
-        assert segmenter.force_endpoint() == [finished(0, 7 * W, forced=True)]
+        assert segmenter.force_endpoint(segmenter.position) == [finished(0, 7 * W, forced=True)]
         observed(segmenter, (SPEECH, 5), (QUIET, 8))
-        assert segmenter.force_endpoint() == [finished(7 * W, 12 * W + TAIL, forced=True)]
+        assert segmenter.force_endpoint(segmenter.position) == [finished(7 * W, 12 * W + TAIL, forced=True)]
 
     def test_one_without_an_utterance_is_nothing(self) -> None:
         segmenter = Segmenter(POLICY)
-        assert segmenter.force_endpoint() == []
+        assert segmenter.force_endpoint(segmenter.position) == []
         observed(segmenter, (SPEECH, 2))
-        assert segmenter.force_endpoint() == []
+        assert segmenter.force_endpoint(segmenter.position) == []
 
     def test_one_does_not_make_a_beginning_forget_its_speech(self) -> None:
         segmenter = Segmenter(POLICY)
         observed(segmenter, (SPEECH, 2))
-        segmenter.force_endpoint()
+        segmenter.force_endpoint(segmenter.position)
         assert observed(segmenter, (SPEECH, 1)) == [SpeechBegan(0)]
 
     def test_the_next_utterance_begins_no_earlier(self) -> None:
         segmenter = Segmenter(POLICY)
         observed(segmenter, (SPEECH, 5))
-        segmenter.force_endpoint()
+        segmenter.force_endpoint(segmenter.position)
         assert observed(segmenter, (SPEECH, 3)) == [SpeechBegan(5 * W)]
+
+
+class TestEndpointsOnDemand:
+    POLICY = replace(POLICY, on_demand=True)
+
+    def test_silence_ends_nothing(self) -> None:
+        segmenter = Segmenter(self.POLICY)
+        events = observed(segmenter, (SPEECH, 5), (QUIET, 30), (SPEECH, 5))
+        assert [type(event) for event in events] == [SpeechBegan, SpeechPaused, SpeechResumed]
+        assert segmenter.force_endpoint(segmenter.position) == [finished(0, 40 * W, forced=True)]
+
+    def test_a_complete_sentence_ends_nothing_either(self) -> None:
+        segmenter = Segmenter(replace(self.POLICY, sentence_silence_ms=200))
+        observed(segmenter, (SPEECH, 5), (QUIET, 9))
+        assert segmenter.sentence_complete() == []
+        assert segmenter.speaking
+
+    def test_the_greatest_length_does(self) -> None:
+        segmenter = Segmenter(self.POLICY)
+        events = observed(segmenter, (SPEECH, 5), (QUIET, 100))
+        assert finished(0, 5 * W + TAIL, forced=True) in events
+        assert not segmenter.speaking
+
+
+class TestDiscarding:
+    def test_the_open_utterance_is_forgotten_and_the_next_reaches_back_no_farther(self) -> None:
+        segmenter = Segmenter(POLICY)
+        observed(segmenter, (SPEECH, 5))
+        segmenter.discard(segmenter.position)
+        assert not segmenter.speaking
+        assert observed(segmenter, (SPEECH, 3)) == [SpeechBegan(5 * W)]
+
+    def test_so_is_speech_that_has_hardly_begun(self) -> None:
+        segmenter = Segmenter(POLICY)
+        observed(segmenter, (SPEECH, 2))
+        segmenter.discard(segmenter.position)
+        assert observed(segmenter, (SPEECH, 2)) == []
+        assert observed(segmenter, (SPEECH, 1)) == [SpeechBegan(2 * W)]
+
+    def test_the_window_it_lies_in_begins_nothing(self) -> None:
+        segmenter = Segmenter(replace(POLICY, min_speech_ms=32))
+        segmenter.discard(100)
+        assert observed(segmenter, (SPEECH, 1)) == []
+        assert observed(segmenter, (SPEECH, 1)) == [SpeechBegan(100 + W - 100 - min(W - 100, 2 * W))]
+
+
+class TestChangesOfPolicy:
+    def test_the_open_utterance_ends_by_the_new_one(self) -> None:
+        segmenter = Segmenter(replace(POLICY, on_demand=True))
+        observed(segmenter, (SPEECH, 5), (QUIET, 4))
+        segmenter.change_policy(POLICY)
+        assert finished(0, 5 * W + TAIL) in observed(segmenter, (QUIET, 6))
+
+    def test_its_greatest_length_stays_until_it_is_cut_and_its_rest_has_ended(self) -> None:
+        segmenter = Segmenter(replace(POLICY, max_utterance_ms=20_000))
+        observed(segmenter, (SPEECH, 200))
+        segmenter.change_policy(POLICY)
+        assert observed(segmenter, (SPEECH, 400)) == []
+        cut, _ = observed(segmenter, (SPEECH, 30))
+        observed(segmenter, (SPEECH, 30), (QUIET, 10))
+        assert isinstance(cut, SpeechFinished)
+        events = observed(segmenter, (SPEECH, 70))
+        assert [len(event.span) <= 32_000 for event in events if isinstance(event, SpeechFinished)] == [True]
+
+    def test_a_longer_padding_does_not_bring_back_what_was_forgotten(self) -> None:
+        segmenter = Segmenter(POLICY)
+        observed(segmenter, (QUIET, 20))
+        segmenter.change_policy(replace(POLICY, prefix_padding_ms=800))
+        assert segmenter.retained_from == 18 * W
+        assert observed(segmenter, (SPEECH, 3)) == [SpeechBegan(18 * W)]
 
 
 class TestTheEndOfTheStream:

@@ -1,27 +1,20 @@
-"""Which models can be asked for: the one that is loaded, and the name that tools for OpenAI have built in."""
+"""Which models can be asked for: the one that is loaded, by its own name and those that clients of OpenAI are set to."""
 
 from typing import Any
 
 from fastapi import APIRouter
 
 from asr_service.app.api.dependencies import ApiServices, Services
+from asr_service.app.dto.model_names import ALIASES, check_model_name
 from asr_service.app.dto.openai import ErrorResponse, ModelList, ModelResponse
-from asr_service.shared.errors import NotFound
 
-WHISPER_1 = "whisper-1"  # hard-coded in many tools, such as n8n and Open WebUI
 router = APIRouter(prefix="/v1/models", tags=["openai"])
 NO_SUCH_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorResponse, "description": "No such model"}}
 
 
-class ModelNotFound(NotFound):
-    """No model of this name is loaded."""
-
-    code = "model_not_found"
-
-
 @router.get("", summary="List the models")
 async def list_models(services: Services) -> ModelList:
-    return ModelList(data=[_model(services, name) for name in (services.recognizer.capabilities.model, WHISPER_1)])
+    return ModelList(data=[_model(services, name) for name in (services.recognizer.capabilities.model, *ALIASES)])
 
 
 @router.get("/{model}", summary="Get one model", responses=NO_SUCH_MODEL)
@@ -34,11 +27,9 @@ def check_model(services: ApiServices, name: str) -> None:
     """Refuses a model that is not loaded.
 
     Raises:
-        ModelNotFound: It is neither the loaded one nor its alias.
+        ModelNotFound: It is neither the loaded one nor an alias.
     """
-    loaded = services.recognizer.capabilities.model
-    if name not in (loaded, WHISPER_1):
-        raise ModelNotFound(f"The model {name[:80]!r} does not exist.", hint=f"Use {loaded} or {WHISPER_1}.")
+    check_model_name(name, services.recognizer.capabilities.model)
 
 
 def _model(services: ApiServices, name: str) -> ModelResponse:

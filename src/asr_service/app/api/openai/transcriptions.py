@@ -14,9 +14,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
-from asr_service.app.api.openai.models import NO_SUCH_MODEL, WHISPER_1, check_model
+from asr_service.app.api.openai.models import NO_SUCH_MODEL, check_model
 from asr_service.app.api.presence import while_connected
 from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.dto.model_names import WHISPER_1
 from asr_service.app.dto.openai import (
     LANGUAGE_NAMES,
     ErrorResponse,

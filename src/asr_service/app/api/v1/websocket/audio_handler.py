@@ -11,13 +11,16 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from asr_service.app.api.error_handlers import OPENAI_PREFIX, error_response
 from asr_service.app.api.errors import NORMAL_CLOSURE, SERVICE_RESTART, meaning_of
 from asr_service.app.api.v1.websocket.protocols.codec import (
     AudioData,
+    ChangeEndpointing,
     ChangeOptions,
     ClientMessage,
     Codec,
     CodecFactory,
+    DiscardAudio,
     EndInput,
     ForceEndpoint,
     Frame,
@@ -40,7 +43,7 @@ from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.shared.correlation import correlated
-from asr_service.shared.errors import AsrError
+from asr_service.shared.errors import AsrError, InvalidRequest
 from asr_service.shared.identifiers import new_id
 
 log = structlog.get_logger(__name__)
@@ -62,7 +65,11 @@ class ConnectionLimits:
 
 
 class AudioHandler:
-    """Serves connections of any protocol."""
+    """Serves connections of any protocol.
+
+    Attributes:
+        defaults: What holds for a session unless its client says otherwise.
+    """
 
     def __init__(
         self,
@@ -80,7 +87,7 @@ class AudioHandler:
         self._decoder = decoder
         self._recognizer = recognizer
         self._admission = admission
-        self._defaults = defaults
+        self.defaults = defaults
         self._limits = limits
         self._resumable = resumable
         self._on_close = on_close
@@ -99,11 +106,14 @@ class AudioHandler:
     async def serve(
         self, websocket: WebSocket, caller: Caller, new_codec: CodecFactory, subprotocol: str | None = None
     ) -> None:
-        """Accepts the connection and serves it to its end; a full house is refused before the handshake, by HTTP 503."""
+        """Accepts the connection and serves it to its end.
+
+        A full house is refused before the handshake, by HTTP 503; so is what the codec refuses when it is made.
+        """
         with correlated(connection_id=new_id("con")):
             try:
                 with self._admission.admit_live(caller):
-                    codec = new_codec(self._recognizer.capabilities, self._defaults)
+                    codec = new_codec(self._recognizer.capabilities, self.defaults)
                     await websocket.accept(subprotocol=subprotocol)
                     connection = Connection(
                         websocket,
@@ -120,12 +130,19 @@ class AudioHandler:
                     finally:
                         self._connections.discard(connection)
                     self._on_close(codec.name, close_code)
-            except ServiceOverloaded as refusal:
-                await _refuse(websocket, refusal)
+            except (
+                ServiceOverloaded,
+                InvalidRequest,
+            ) as refusal:  # once accepted, a connection has its own way to fail
+                await refuse(websocket, refusal)
 
 
-async def _refuse(websocket: WebSocket, error: AsrError) -> None:
-    meaning = meaning_of(error)
+async def refuse(websocket: WebSocket, error: AsrError) -> None:
+    """Answers the handshake by an HTTP response: under ``/v1/`` in OpenAI's shape."""
+    meaning, path = meaning_of(error), websocket.url.path
+    if path.startswith(OPENAI_PREFIX):
+        await websocket.send_denial_response(error_response(path, error, meaning))
+        return
     headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
     body = {"code": error.code, "message": error.message, "hint": error.hint}
     await websocket.send_denial_response(JSONResponse(body, status_code=meaning.http_status, headers=headers))
@@ -219,6 +236,7 @@ class Connection:
     # --- from the client
 
     async def _receive(self) -> None:
+        await self._outbox.put(self._codec.greet())
         while (frame := await self._next_frame()) is not None:
             for message in self._codec.decode(frame):
                 await self._obey(message)
@@ -273,8 +291,12 @@ class Connection:
                 await self._live.push_audio(data)
             case ChangeOptions(options):
                 await self._live.change_options(options)
+            case ChangeEndpointing(endpointing):
+                await self._live.change_endpointing(endpointing)
             case ForceEndpoint():
                 await self._live.force_endpoint()
+            case DiscardAudio():
+                await self._live.discard_audio()
             case EndInput():
                 self._answers_due = True
                 await self._live.end_input()

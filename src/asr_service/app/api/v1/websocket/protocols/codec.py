@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
-from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import AudioFormat
 from asr_service.shared.errors import AsrError, InvalidRequest
 
@@ -19,6 +19,8 @@ Frame: TypeAlias = str | bytes
 """A WebSocket message: text or binary."""
 
 MAX_JSON_CHARACTERS = 1 << 20  # of a text frame: room for every hotword; more would hold up all other connections
+# The same where text frames carry audio: the largest message that the server takes, 16 MiB. Reading it takes some 50 ms.
+MAX_AUDIO_JSON_CHARACTERS = 1 << 24
 
 
 class MalformedMessage(InvalidRequest):
@@ -33,16 +35,16 @@ class UnsupportedOption(InvalidRequest):
     code = "unsupported_option"
 
 
-def read_json(text: str, *, hint: str | None = None) -> Any:
+def read_json(text: str, *, hint: str | None = None, max_characters: int = MAX_JSON_CHARACTERS) -> Any:
     """The value of a JSON text that can be sent back, logged and stored.
 
     ``json.loads`` takes more than that: NaN, halves of surrogate pairs, and nesting that can only just be read.
 
     Raises:
-        MalformedMessage: It is no such text, or longer than ``MAX_JSON_CHARACTERS``.
+        MalformedMessage: It is no such text, or longer than ``max_characters``.
     """
-    if len(text) > MAX_JSON_CHARACTERS:
-        raise MalformedMessage(f"The text frame is longer than {MAX_JSON_CHARACTERS} characters.", hint=hint)
+    if len(text) > max_characters:
+        raise MalformedMessage(f"The text frame is longer than {max_characters} characters.", hint=hint)
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -88,8 +90,20 @@ class ChangeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeEndpointing:
+    """Another policy for when utterances end, from here on."""
+
+    endpointing: EndpointingPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class ForceEndpoint:
     """Ends the open utterance now; audio may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardAudio:
+    """Takes back the open utterance, and the audio so far; more may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,16 @@ class Refuse:
 
 
 ClientMessage: TypeAlias = (
-    StartSession | ResumeSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse
+    StartSession
+    | ResumeSession
+    | AudioData
+    | ChangeOptions
+    | ChangeEndpointing
+    | ForceEndpoint
+    | DiscardAudio
+    | EndInput
+    | Reply
+    | Refuse
 )
 
 
@@ -128,6 +151,10 @@ class Codec(Protocol):
     @property
     def reusable(self) -> bool:
         """Whether a new exchange may follow; asked when one is over, whose ``SessionEnded`` has been encoded."""
+        ...
+
+    def greet(self) -> list[Frame]:
+        """What the client is sent as soon as it is connected; called once, before anything else."""
         ...
 
     def decode(self, frame: Frame) -> list[ClientMessage]:

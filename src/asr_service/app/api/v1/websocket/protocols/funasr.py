@@ -63,6 +63,9 @@ class FunAsrCodec:
 
     # --- from the client
 
+    def greet(self) -> list[Frame]:
+        return []
+
     def decode(self, frame: Frame) -> list[ClientMessage]:
         if self._dialect is not None:
             return self._dialect.decode(frame)

@@ -83,6 +83,9 @@ class NativeCodec:
             "ping": self._ping,
         }
 
+    def greet(self) -> list[Frame]:
+        return []
+
     def decode(self, frame: Frame) -> list[ClientMessage]:
         try:
             return self._audio(frame) if isinstance(frame, bytes) else self._message(frame)

@@ -83,6 +83,9 @@ class VoskCodec:
     def reusable(self) -> bool:
         return not self._over or self._unanswered > 0
 
+    def greet(self) -> list[Frame]:
+        return []
+
     # --- from the client
 
     def decode(self, frame: Frame) -> list[ClientMessage]:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.fixtures.client_packages import OPENAI_REALTIME, run_client
+from tests.fixtures.client_packages import OPENAI, run_client
 from tests.fixtures.realtime_client import COMPLETED, DELTA, Event, RealtimeClient, connected
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
@@ -38,9 +38,7 @@ def transcribe(server: RunningServer, folder: Path, audio: list[bytes], **job: A
         file.write_bytes(content)
     defaults = {"beta": False, "query": INTENT, "session": None, "commit": False, "items": 1}
     named = {"url": f"{server.http_url}/v1", "audio": [str(file) for file in files]}
-    events: list[Event] = json.loads(
-        run_client(OPENAI_REALTIME, "with_openai_realtime.py", json.dumps(defaults | named | job))
-    )
+    events: list[Event] = json.loads(run_client(OPENAI, "with_openai_realtime.py", json.dumps(defaults | named | job)))
     assert not [event for event in events if event["type"] == "error"], events
     return events
 

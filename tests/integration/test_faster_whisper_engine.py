@@ -86,7 +86,7 @@ def test_capabilities_are_those_of_the_model(engine: FasterWhisperEngine) -> Non
     assert capabilities.hotwords
     assert capabilities.prompt
     assert capabilities.spoken_numbers
-    assert not capabilities.translation
+    assert capabilities.translation
     assert 28 <= capabilities.max_seconds < 30
 
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("tidy")
 
 ROUTES = {
     "/v1/audio/transcriptions": {"post"},
+    "/v1/audio/translations": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get"},
     "/api/v1/sessions": {"get"},
@@ -30,6 +31,8 @@ ROUTES = {
     "/api/v1/sessions/{session_id}/results": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
+    "/v1/realtime/client_secrets": {"post"},
+    "/v1/realtime/transcription_sessions": {"post"},
     "/metrics": {"get"},
 }
 
@@ -245,7 +248,7 @@ async def test_a_live_process_says_so(service: RunningApp) -> None:
 async def test_ready_means_that_every_part_is(service: RunningApp) -> None:
     answer = await service.client.get("/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "checks": {"recognizer": "ok", "database": "ok"}}
+    assert answer.json() == {"status": "ready", "checks": {"server": "ok", "recognizer": "ok", "database": "ok"}}
 
 
 async def test_a_part_that_is_not_ready_is_named(start_app: StartApp) -> None:
@@ -258,7 +261,7 @@ async def test_a_part_that_is_not_ready_is_named(start_app: StartApp) -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "not_ready",
-        "checks": {"recognizer": "All recognition workers are restarting.", "database": "ok"},
+        "checks": {"server": "ok", "recognizer": "All recognition workers are restarting.", "database": "ok"},
     }
     assert alive.status_code == 200
 

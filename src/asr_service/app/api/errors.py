@@ -18,6 +18,7 @@ from asr_service.app.dto.model_names import ModelNotFound
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.app.services.client_secrets import InvalidClientSecret, TooManyClientSecrets
 from asr_service.app.services.drain import ServerStopping
+from asr_service.app.services.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
@@ -77,6 +78,8 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ModelNotFound: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     InvalidClientSecret: Meaning(401, POLICY_VIOLATION, EX_NOPERM),
     TooManyClientSecrets: _BUSY,
+    IdempotencyInProgress: Meaning(409, TRY_AGAIN_LATER, EX_TEMPFAIL),
+    IdempotencyKeyReused: Meaning(422, POLICY_VIOLATION, EX_USAGE),
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from asr_service.app.dto.openai import LANGUAGE_NAMES, TranscriptionSegment, TranscriptionWord, usage_of
+from asr_service.app.dto.language_names import LANGUAGE_NAMES
+from asr_service.app.dto.openai import TranscriptionSegment, TranscriptionWord, usage_of
 from asr_service.app.dto.transcript_json import transcript_json
 from asr_service.domain.services.captions import caption
 from asr_service.domain.value_objects.audio_metadata import SampleSpan

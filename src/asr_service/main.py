@@ -17,7 +17,7 @@ from asr_service.app.api.error_handlers import install_error_handlers
 from asr_service.app.api.openai import models, transcriptions
 from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
-from asr_service.app.api.v1.websocket import funasr_routes
+from asr_service.app.api.v1.websocket import deepgram_routes, funasr_routes
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
 from asr_service.app.middleware.crash_middleware import CrashMiddleware
 from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
@@ -66,6 +66,8 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
         app.include_router(operations.metrics_router)
     if settings.funasr.enabled:
         app.include_router(funasr_routes.router)
+    if settings.deepgram.enabled:
+        app.include_router(deepgram_routes.router)
     _serve_page(app, page_folder())
     return app
 

@@ -11,8 +11,9 @@ from os import (
     EX_USAGE,
 )
 
+from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle, ClientTooSlow
+from asr_service.app.api.v1.tcp.listener import CannotListen
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
-from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
@@ -69,6 +70,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     MalformedMessage: _INVALID,
     IllegalTransition: _INVALID,
     UnsupportedLanguage: _INVALID,
+    CannotListen: _MISSING_PART,
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),

@@ -13,6 +13,7 @@ from asr_service.infrastructure.config.sections import (
     ApiDocsSettings,
     AudioSettings,
     DatabaseSettings,
+    DeepgramSettings,
     EndpointingSettings,
     FunasrSettings,
     JournalSettings,
@@ -23,6 +24,7 @@ from asr_service.infrastructure.config.sections import (
     RecognizerSettings,
     ServerSettings,
     VadSettings,
+    WyomingSettings,
 )
 
 
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     api_docs: ApiDocsSettings = Field(default_factory=ApiDocsSettings)
     funasr: FunasrSettings = Field(default_factory=FunasrSettings)
+    wyoming: WyomingSettings = Field(default_factory=WyomingSettings)
+    deepgram: DeepgramSettings = Field(default_factory=DeepgramSettings)
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

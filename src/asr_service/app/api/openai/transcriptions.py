@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
 from asr_service.app.api.openai.models import NO_SUCH_MODEL, WHISPER_1, check_model
 from asr_service.app.api.presence import while_connected
-from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.app.dto.openai import (
     LANGUAGE_NAMES,
     ErrorResponse,

@@ -16,7 +16,7 @@ from asr_service.domain.value_objects.audio_metadata import AudioFormat
 from asr_service.shared.errors import AsrError, InvalidRequest
 
 Frame: TypeAlias = str | bytes
-"""A WebSocket message: text or binary."""
+"""A WebSocket message: text or binary. Of another transport: what its front makes of the bytes that come."""
 
 MAX_JSON_CHARACTERS = 1 << 20  # of a text frame: room for every hotword; more would hold up all other connections
 
@@ -105,8 +105,15 @@ class Refuse:
     error: AsrError
 
 
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """What follows would be of no use: report the error, and close the connection."""
+
+    error: AsrError
+
+
 ClientMessage: TypeAlias = (
-    StartSession | ResumeSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse
+    StartSession | ResumeSession | AudioData | ChangeOptions | ForceEndpoint | EndInput | Reply | Refuse | GiveUp
 )
 
 
@@ -122,7 +129,7 @@ class Codec(Protocol):
     reusable: ClassVar[bool]
 
     def decode(self, frame: Frame) -> list[ClientMessage]:
-        """What the client means by a frame. Never raises: what is not understood becomes ``Refuse``."""
+        """What the client means by a frame. Never raises: what is not understood becomes ``Refuse`` or ``GiveUp``."""
         ...
 
     def encode(self, event: SessionEvent) -> list[Frame]:
@@ -138,5 +145,10 @@ class CodecFactory(Protocol):
     """Makes the codec of a new connection."""
 
     def __call__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> Codec:
-        """A fresh codec; ``capabilities`` are the recognizer's, ``defaults`` hold for what the client leaves open."""
+        """A fresh codec; ``capabilities`` are the recognizer's, ``defaults`` hold for what the client leaves open.
+
+        Raises:
+            InvalidRequest: Of a protocol whose wishes come with the connection itself: they cannot be fulfilled, and the
+                client is not let in.
+        """
         ...

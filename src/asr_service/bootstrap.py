@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from asr_service.app.api.dependencies import ApiServices
-from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
+from asr_service.app.api.v1.live.connection import ConnectionLimits
+from asr_service.app.api.v1.live.reception import Reception
+from asr_service.app.api.v1.tcp.protocols.wyoming import WyomingCodec
+from asr_service.app.api.v1.tcp.wyoming_server import wyoming_served
+from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
 from asr_service.app.api.v1.websocket.protocols.funasr import SUBPROTOCOL, FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
 from asr_service.app.api.v1.websocket.protocols.vosk import VoskCodec
@@ -180,6 +184,7 @@ async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncI
     Raises:
         ModelMissing, ModelCorrupt, RecognizerUnavailable: There is nothing to recognize with.
         StorageUnavailable: There is nowhere to store.
+        CannotListen: The port of Wyoming is taken.
     """
     metrics = Metrics()
     async with (
@@ -189,7 +194,17 @@ async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncI
         lag_measured(metrics.event_loop_lag, SystemClock()),
         nullcontext(engines) if engines is not None else open_engines(settings, metrics) as opened,
     ):
-        yield _api_services(settings, database, journal, bus, opened, metrics)
+        services = _api_services(settings, database, journal, bus, opened, metrics)
+        async with _wyoming(settings, services.audio.reception):
+            yield services
+
+
+def _wyoming(settings: Settings, reception: Reception) -> AbstractAsyncContextManager[object]:
+    wanted = settings.wyoming
+    if not wanted.enabled:
+        return nullcontext()
+    codec = partial(WyomingCodec, streaming=wanted.transcript_streaming)
+    return wyoming_served(reception, codec, wanted.host, wanted.port)
 
 
 @asynccontextmanager
@@ -289,7 +304,7 @@ def _api_services(
 ) -> ApiServices:
     admission = _admission(settings, engines, metrics)
     sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
-    audio = AudioHandler(
+    reception = Reception(
         sessions=sessions,
         decoder=engines.decoder,
         recognizer=engines.recognizer,
@@ -299,9 +314,9 @@ def _api_services(
         resumable=None if journal is None else _resumable(settings, sessions, engines, journal, metrics),
         on_close=metrics.websocket_closed,
     )
-    drain = Drain(admission, [audio])
+    drain = Drain(admission, [reception])
     return ApiServices(
-        audio=audio,
+        audio=AudioHandler(reception),
         drain=drain,
         transcription=_transcription(engines, bus, admission),
         transcripts=SqlTranscriptReader(database),

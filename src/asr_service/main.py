@@ -18,6 +18,7 @@ from asr_service.app.api.openai import models, realtime, transcriptions
 from asr_service.app.api.openapi_document import TAGS, describe
 from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
+from asr_service.app.api.v1.websocket import deepgram_routes
 from asr_service.app.api.v1.websocket.wire_protocols import ANY_PATH, WireProtocol
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
 from asr_service.app.middleware.conditional_get_middleware import ConditionalGetMiddleware
@@ -85,6 +86,8 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
     for protocol in wire_protocols(settings):
         if protocol.enabled:
             app.include_router(protocol.router())
+    if settings.deepgram.enabled:
+        app.include_router(deepgram_routes.router)
     _serve_page(app, page_folder())
     describe(app)
     return app

@@ -12,8 +12,9 @@ from os import (
     EX_USAGE,
 )
 
+from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle, ClientTooSlow
+from asr_service.app.api.v1.tcp.listener import CannotListen
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
-from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.dto.model_names import ModelNotFound
 from asr_service.app.services.admission import ServiceOverloaded
 from asr_service.app.services.client_secrets import InvalidClientSecret, TooManyClientSecrets
@@ -80,6 +81,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     TooManyClientSecrets: _BUSY,
     IdempotencyInProgress: Meaning(409, TRY_AGAIN_LATER, EX_TEMPFAIL),
     IdempotencyKeyReused: Meaning(422, POLICY_VIOLATION, EX_USAGE),
+    CannotListen: _MISSING_PART,
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.api.v1.live.outbox import ClientGone
 
 T = TypeVar("T")
 

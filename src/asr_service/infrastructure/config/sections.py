@@ -437,3 +437,25 @@ class VoskSettings(Section):
         le=65_535,
         description="A further TCP port where they are served at any path, usually 2700; 0: none.",
     )
+
+
+class WyomingSettings(Section):
+    """The TCP protocol of Home Assistant."""
+
+    enabled: bool = Field(default=False, description="Whether Wyoming clients, such as Home Assistant, are served.")
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 or :: for all of them."
+    )
+    port: int = Field(
+        default=10_300, ge=0, le=65_535, description="TCP port to listen on; 0 lets the system choose one."
+    )
+    transcript_streaming: bool = Field(
+        default=False,
+        description="Whether the text of each utterance is sent as soon as it is known, besides the whole.",
+    )
+
+
+class DeepgramSettings(Section):
+    """The WebSocket protocol of Deepgram's live transcription."""
+
+    enabled: bool = Field(default=False, description="Whether Deepgram clients are served, at /v1/listen.")

@@ -13,6 +13,7 @@ from asr_service.infrastructure.config.sections import (
     ApiDocsSettings,
     AudioSettings,
     DatabaseSettings,
+    DeepgramSettings,
     EndpointingSettings,
     FunasrSettings,
     JournalSettings,
@@ -24,6 +25,7 @@ from asr_service.infrastructure.config.sections import (
     ServerSettings,
     VadSettings,
     VoskSettings,
+    WyomingSettings,
 )
 
 
@@ -57,6 +59,8 @@ class Settings(BaseSettings):
     api_docs: ApiDocsSettings = Field(default_factory=ApiDocsSettings)
     funasr: FunasrSettings = Field(default_factory=FunasrSettings)
     vosk: VoskSettings = Field(default_factory=VoskSettings)
+    wyoming: WyomingSettings = Field(default_factory=WyomingSettings)
+    deepgram: DeepgramSettings = Field(default_factory=DeepgramSettings)
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from asr_service.app.api.presence import while_connected
-from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.api.v1.live.outbox import ClientGone
 from tests.fixtures.tidiness import everybody_waits
 
 pytestmark = pytest.mark.usefixtures("tidy")

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from asr_service.app.api.v1.websocket.audio_handler import AudioHandler, ConnectionLimits
+from asr_service.app.api.v1.live.connection import ConnectionLimits
+from asr_service.app.api.v1.live.reception import Reception
+from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
@@ -47,7 +49,7 @@ class Door:
         self.studio = studio or Studio()
         self.admission = Admission(max_sessions, retry_after_s=5.0)
         self.closes: list[tuple[str, int]] = []
-        self.handler = AudioHandler(
+        self.reception = Reception(
             sessions=self.studio.service,
             decoder=PyAvAudioDecoder(max_file_seconds=60, max_container_bytes=1 << 20),
             recognizer=self.studio.recognizer,
@@ -57,6 +59,7 @@ class Door:
             resumable=self.studio.resumable,
             on_close=lambda protocol, code: self.closes.append((protocol, code)),
         )
+        self.handler = AudioHandler(self.reception)
 
     def serve(self, socket: ScriptedSocket, codec: CodecFactory = NativeCodec) -> asyncio.Task[None]:
         return asyncio.create_task(self.handler.serve(socket.websocket, LOCAL_CALLER, codec))

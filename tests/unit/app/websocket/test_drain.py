@@ -17,16 +17,16 @@ LONG_S = 3_600.0
 
 
 def stopping(door: Door, deadline_s: float = LONG_S) -> asyncio.Task[None]:
-    return asyncio.create_task(Drain(door.admission, [door.handler]).run(deadline_s))
+    return asyncio.create_task(Drain(door.admission, [door.reception]).run(deadline_s))
 
 
 async def test_an_idle_server_stops_at_once() -> None:
-    await Drain(Door().admission, [Door().handler]).run(LONG_S)
+    await Drain(Door().admission, [Door().reception]).run(LONG_S)
 
 
 async def test_readiness_is_lost_at_once_and_nobody_is_let_in() -> None:
     door = Door()
-    drain = Drain(door.admission, [door.handler])
+    drain = Drain(door.admission, [door.reception])
     await drain.check()
     await drain.run(LONG_S)
     with pytest.raises(ServerStopping):

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from asr_service.app.api.error_handlers import openai_error
 from asr_service.app.api.errors import meaning_of
 from asr_service.app.api.presence import while_connected
-from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.shared.errors import AsrError
 
 log = structlog.get_logger(__name__)

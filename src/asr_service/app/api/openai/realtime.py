@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
-from asr_service.app.api.v1.websocket.audio_handler import refuse
+from asr_service.app.api.v1.websocket.audio_handler import WebSocketTransport
 from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import RealtimeConfig
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_updates import SessionUpdates
@@ -66,7 +66,7 @@ async def realtime(websocket: WebSocket, services: Services, caller: CurrentCall
     try:
         config = bound_config(services, presented_key(websocket))
     except InvalidClientSecret as refusal:
-        await refuse(websocket, refusal)
+        await WebSocketTransport(websocket).refuse(refusal)
         return
     offered = websocket.scope["subprotocols"]
     opening = Opening(
@@ -122,7 +122,7 @@ def bound_config(services: ApiServices, key: str) -> RealtimeConfig | None:
 
 
 def _issued(services: ApiServices, session: dict[str, Any], lifetime_s: int) -> ClientSecret[RealtimeConfig]:
-    updates = SessionUpdates(services.recognizer.capabilities, services.audio.defaults)
+    updates = SessionUpdates(services.recognizer.capabilities, services.audio.reception.defaults)
     return services.client_secrets.issue(updates.apply(updates.initial(), session), lifetime_s)
 
 

@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
-from asr_service.app.api.v1.websocket.pumps import ClientGone
+from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.domain.ports.audio_decoder import NoRoomForAudio
 
 _MAX_FIELDS = 500  # the longest lists that are allowed, and some more

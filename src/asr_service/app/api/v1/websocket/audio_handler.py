@@ -1,351 +1,94 @@
-"""Serves one WebSocket: the only place where a socket, a codec and a session meet."""
+"""The transport WebSocket: the one place that touches a socket of the web framework."""
 
 import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-import structlog
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from asr_service.app.api.error_handlers import OPENAI_PREFIX, error_response
-from asr_service.app.api.errors import NORMAL_CLOSURE, SERVICE_RESTART, meaning_of
-from asr_service.app.api.v1.websocket.protocols.codec import (
-    AudioData,
-    ChangeEndpointing,
-    ChangeOptions,
-    ClientMessage,
-    Codec,
-    CodecFactory,
-    DiscardAudio,
-    EndInput,
-    ForceEndpoint,
-    Frame,
-    Refuse,
-    Reply,
-    ResumeSession,
-    StartSession,
-)
-from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow, Outbox, receive
-from asr_service.app.services.admission import Admission, ServiceOverloaded
-from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
-from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions
-from asr_service.domain.events.recognition_events import PartialRecognized
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent
-from asr_service.domain.ports.audio_decoder import AudioDecoder
-from asr_service.domain.ports.recognizer import Recognizer
-from asr_service.domain.repositories.session_journal import SessionNotResumable
-from asr_service.domain.services.replay import is_replayable
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.app.api.errors import meaning_of
+from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle
+from asr_service.app.api.v1.live.reception import Reception
+from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory, Frame
 from asr_service.domain.value_objects.caller import Caller
-from asr_service.domain.value_objects.session_status import EndReason
-from asr_service.shared.correlation import correlated
-from asr_service.shared.errors import AsrError, InvalidRequest
-from asr_service.shared.identifiers import new_id
+from asr_service.shared.errors import AsrError
 
-log = structlog.get_logger(__name__)
-
-_OUTBOX_FRAMES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How long a connection is waited for.
-
-    Attributes:
-        idle_timeout_s: Without any frame from the client for so long, the connection is closed.
-        send_timeout_s: A frame that the client does not take within this time closes the connection.
-    """
-
-    idle_timeout_s: float = 120.0
-    send_timeout_s: float = 30.0
+DenialBody: TypeAlias = Callable[[AsrError], dict[str, Any]]
+"""The JSON body of the HTTP answer to a handshake that is refused, as the protocol's clients know it."""
 
 
 class AudioHandler:
-    """Serves connections of any protocol.
+    """Serves WebSockets of any protocol."""
 
-    Attributes:
-        defaults: What holds for a session unless its client says otherwise.
-    """
-
-    def __init__(
-        self,
-        *,
-        sessions: AudioSessionService,
-        decoder: AudioDecoder,
-        recognizer: Recognizer,
-        admission: Admission,
-        defaults: SessionConfig,
-        limits: ConnectionLimits,
-        resumable: ResumableSessions | None = None,
-        on_close: Callable[[str, int], None] = lambda _protocol, _close_code: None,
-    ) -> None:
-        self._sessions = sessions
-        self._decoder = decoder
-        self._recognizer = recognizer
-        self._admission = admission
-        self.defaults = defaults
-        self._limits = limits
-        self._resumable = resumable
-        self._on_close = on_close
-        self._connections: set[Connection] = set()
-
-    def announce_stop(self, deadline_s: float) -> None:
-        """See ``Audience``."""
-        for connection in self._connections:
-            connection.announce_stop(deadline_s)
-
-    def demand_last_words(self) -> None:
-        """See ``Audience``."""
-        for connection in self._connections:
-            connection.demand_last_words()
+    def __init__(self, reception: Reception) -> None:
+        self.reception = reception
 
     async def serve(
-        self, websocket: WebSocket, caller: Caller, new_codec: CodecFactory, subprotocol: str | None = None
-    ) -> None:
-        """Accepts the connection and serves it to its end.
-
-        A full house is refused before the handshake, by HTTP 503; so is what the codec refuses when it is made.
-        """
-        with correlated(connection_id=new_id("con")):
-            try:
-                with self._admission.admit_live(caller):
-                    codec = new_codec(self._recognizer.capabilities, self.defaults)
-                    await websocket.accept(subprotocol=subprotocol)
-                    connection = Connection(
-                        websocket,
-                        codec,
-                        caller,
-                        sessions=self._sessions,
-                        decoder=self._decoder,
-                        limits=self._limits,
-                        resumable=self._resumable,
-                    )
-                    self._connections.add(connection)
-                    try:
-                        close_code = await connection.run()
-                    finally:
-                        self._connections.discard(connection)
-                    self._on_close(codec.name, close_code)
-            except (
-                ServiceOverloaded,
-                InvalidRequest,
-            ) as refusal:  # once accepted, a connection has its own way to fail
-                await refuse(websocket, refusal)
-
-
-async def refuse(websocket: WebSocket, error: AsrError) -> None:
-    """Answers the handshake by an HTTP response: under ``/v1/`` in OpenAI's shape."""
-    meaning, path = meaning_of(error), websocket.url.path
-    if path.startswith(OPENAI_PREFIX):
-        await websocket.send_denial_response(error_response(path, error, meaning))
-        return
-    headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
-    body = {"code": error.code, "message": error.message, "hint": error.hint}
-    await websocket.send_denial_response(JSONResponse(body, status_code=meaning.http_status, headers=headers))
-
-
-class Connection:
-    """One accepted socket: a receiving task, a sending task, and the task of the session that is in progress."""
-
-    def __init__(
         self,
         websocket: WebSocket,
-        codec: Codec,
         caller: Caller,
-        *,
-        sessions: AudioSessionService,
-        decoder: AudioDecoder,
-        limits: ConnectionLimits,
-        resumable: ResumableSessions | None,
+        new_codec: CodecFactory,
+        subprotocol: str | None = None,
+        denial_body: DenialBody | None = None,
+    ) -> None:
+        """Serves the connection to its end; it is refused before the handshake, by an HTTP answer."""
+        await self.reception.serve(WebSocketTransport(websocket, subprotocol, denial_body), caller, new_codec)
+
+
+class WebSocketTransport:
+    """Frames are messages of the socket."""
+
+    def __init__(
+        self, websocket: WebSocket, subprotocol: str | None = None, denial_body: DenialBody | None = None
     ) -> None:
         self._websocket = websocket
-        self._codec = codec
-        self._caller = caller
-        self._sessions = sessions
-        self._decoder = decoder
-        self._limits = limits
-        self._resumable = resumable
-        self._outbox = Outbox(self._send, capacity=_OUTBOX_FRAMES, send_timeout_s=limits.send_timeout_s)
-        self._live: LiveSession | FinishedSession | None = None
-        self._exchange: asyncio.Task[None] | None = None
-        self._answers_due = False  # the client has ended its input, and waits
-        self._stopping = False  # the server is
-        self._last_words: asyncio.Task[None] | None = None
-        self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the close code
+        self._subprotocol = subprotocol
+        self._denial_body = denial_body
 
-    async def run(self) -> int:
-        """Serves until the client goes, the last exchange is over, or something fails; returns the close code."""
-        sending = asyncio.create_task(self._outbox.run())
-        receiving = asyncio.create_task(self._receive())
+    async def accept(self) -> None:
+        await self._websocket.accept(subprotocol=self._subprotocol)
+
+    async def refuse(self, error: AsrError) -> None:
+        """Answers the handshake by HTTP; where the protocol has no shape of its own, under ``/v1/`` in OpenAI's."""
+        await self._websocket.send_denial_response(self._denial(error))
+
+    def _denial(self, error: AsrError) -> JSONResponse:
+        meaning, path = meaning_of(error), self._websocket.url.path
+        if self._denial_body is None and path.startswith(OPENAI_PREFIX):
+            return error_response(path, error, meaning)
+        plain = {"code": error.code, "message": error.message, "hint": error.hint}
+        body = plain if self._denial_body is None else self._denial_body(error)
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
+        return JSONResponse(body, status_code=meaning.http_status, headers=headers)
+
+    async def receive(self, idle_timeout_s: float) -> Frame | None:
         try:
-            endings: set[asyncio.Future[Any]] = {sending, receiving, self._over}
-            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-            close_code = await self._conclude(sending, receiving)
-        finally:
-            receiving.cancel()
-            await asyncio.gather(receiving, return_exceptions=True)
-            await self._end_exchange(EndReason.DISCONNECTED)
-            self._outbox.close()
-            await asyncio.gather(sending, return_exceptions=True)
+            async with asyncio.timeout(idle_timeout_s):
+                message = await self._websocket.receive()
+        except TimeoutError:
+            raise ClientIdle(
+                f"Nothing was received for {idle_timeout_s:g} s.",
+                hint="Send audio, or a ping message, to keep a session.",
+            ) from None
+        if message["type"] == "websocket.disconnect":
+            return None
+        data: bytes | None = message.get("bytes")
+        return data if data is not None else str(message["text"])
+
+    async def send(self, frame: Frame) -> None:
+        try:
+            if isinstance(frame, bytes):
+                await self._websocket.send_bytes(frame)
+            else:
+                await self._websocket.send_text(frame)
+        except (WebSocketDisconnect, RuntimeError) as error:  # starlette's two ways to say that the peer has gone
+            raise ClientGone("The client has gone.") from error
+
+    async def close(self, close_code: int) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            # The peer has gone, perhaps in this very moment; or it reads nothing, not even that it is over.
-            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-                async with asyncio.timeout(self._limits.send_timeout_s):
-                    await self._websocket.close(close_code)
-        return close_code
-
-    def announce_stop(self, deadline_s: float) -> None:
-        """Tells the client that the server will stop; a connection without a session is closed."""
-        self._stopping = True
-        if self._live is not None:
-            self._live.hand_over(deadline_s)
-        elif self._exchange is None or self._exchange.done():
-            self._close(SERVICE_RESTART)
-
-    def demand_last_words(self) -> None:
-        """Has the session come to its end."""
-        if self._live is not None:
-            self._last_words = asyncio.create_task(self._live.last_words())
-
-    def _close(self, close_code: int) -> None:
-        if not self._over.done():
-            self._over.set_result(close_code)
-
-    async def _conclude(self, sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> int:
-        """What ended the connection, as a close code; tells the client, if it is a failure that it can be told of."""
-        if self._over.done():
-            return self._over.result()
-        failure = (receiving if receiving.done() else sending).exception()
-        if failure is None or isinstance(failure, ClientGone):
-            return NORMAL_CLOSURE  # the client closed; nobody is there to read a code
-        if not isinstance(failure, AsrError):
-            log.error("connection_crashed", protocol=self._codec.name, exc_info=failure)
-            failure = AsrError("The server failed unexpectedly.")
-        return await self._fail(failure)
-
-    async def _fail(self, error: AsrError) -> int:
-        with suppress(ClientTooSlow, ClientGone):
-            await self._outbox.put(self._codec.encode_error(error, fatal=True))
-        log.info("connection_failed", protocol=self._codec.name, code=error.code, reason=error.message)
-        return meaning_of(error).close_code
-
-    # --- from the client
-
-    async def _receive(self) -> None:
-        await self._outbox.put(self._codec.greet())
-        while (frame := await self._next_frame()) is not None:
-            for message in self._codec.decode(frame):
-                await self._obey(message)
-
-    async def _next_frame(self) -> Frame | None:
-        """The next frame; a client that is owed answers need not say anything."""
-        while True:
-            try:
-                return await receive(self._websocket, self._limits.idle_timeout_s)
-            except ClientIdle:
-                if not self._answers_due:
-                    raise
-
-    async def _obey(self, message: ClientMessage) -> None:
-        match message:
-            case Reply(frames):
-                await self._outbox.put(frames)
-            case Refuse(error):
-                log.info("message_refused", protocol=self._codec.name, code=error.code)
-                await self._outbox.put(self._codec.encode_error(error, fatal=False))
-            case StartSession():
-                await self._start(message)
-            case ResumeSession(token, told):
-                await self._resume(token, told)
-            case _:
-                await self._tell_session(message)
-
-    async def _start(self, message: StartSession) -> None:
-        if self._exchange is not None:
-            await asyncio.wait([self._exchange])  # of a reusable connection: the last exchange finishes first
-        config, audio_format = message.config, message.audio_format
-        if self._resumable is not None and message.resumable and is_replayable(audio_format):
-            self._run(self._resumable.begin(self._caller, config, audio_format, self._deliver))
-        else:
-            decoder = self._decoder.open_stream(audio_format)
-            self._run(self._sessions.open(self._caller, config, decoder, self._deliver))
-
-    async def _resume(self, token: str, told: int) -> None:
-        if self._resumable is None:
-            raise SessionNotResumable("This server keeps no sessions that could be resumed.")
-        self._run(await self._resumable.resume(self._caller, token, told, self._deliver))
-
-    def _run(self, live: LiveSession | FinishedSession) -> None:
-        self._live = live
-        self._exchange = asyncio.create_task(self._run_exchange(live))
-
-    async def _tell_session(self, message: ClientMessage) -> None:
-        if self._live is None:
-            return  # the session has ended, or failed, while this was under way
-        match message:
-            case AudioData(data):
-                await self._live.push_audio(data)
-            case ChangeOptions(options):
-                await self._live.change_options(options)
-            case ChangeEndpointing(endpointing):
-                await self._live.change_endpointing(endpointing)
-            case ForceEndpoint():
-                await self._live.force_endpoint()
-            case DiscardAudio():
-                await self._live.discard_audio()
-            case EndInput():
-                self._answers_due = True
-                await self._live.end_input()
-
-    # --- the session in progress
-
-    async def _run_exchange(self, live: LiveSession | FinishedSession) -> None:
-        close_code = NORMAL_CLOSURE
-        try:
-            await live.run()
-        except (ClientGone, ClientTooSlow) as error:  # who sends has noticed, and ends the connection
-            log.info("client_lost", protocol=self._codec.name, code=error.code)
-            return
-        except AsrError as error:
-            close_code = await self._fail(error)
-        except Exception:
-            log.exception("session_crashed", session_id=live.session_id)
-            close_code = await self._fail(AsrError("The session failed unexpectedly."))
-        finally:
-            self._live = None
-            self._answers_due = False
-            if self._resumable is not None:
-                self._resumable.ended(live)
-        if close_code != NORMAL_CLOSURE or not self._codec.reusable:
-            self._close(close_code)
-        elif self._stopping:
-            self._close(SERVICE_RESTART)
-
-    async def _end_exchange(self, reason: EndReason) -> None:
-        if self._exchange is not None:
-            if self._live is not None:
-                self._live.abort(reason)
-            await asyncio.wait([self._exchange])
-
-    async def _deliver(self, event: SessionEvent) -> None:
-        if isinstance(event, SessionEnded):
-            log.info(
-                "session_ended",
-                protocol=self._codec.name,
-                reason=event.reason,
-                received_samples=event.received_samples,
-                finalized_samples=event.finalized_samples,
-            )
-        if isinstance(event, PartialRecognized) and self._outbox.congested:
-            return  # not even encoded: what a partial says may build on the one before
-        await self._outbox.put(self._codec.encode(event))
-
-    async def _send(self, frame: Frame) -> None:
-        if isinstance(frame, bytes):
-            await self._websocket.send_bytes(frame)
-        else:
-            await self._websocket.send_text(frame)
+            with suppress(WebSocketDisconnect, RuntimeError):  # the peer has gone, perhaps in this very moment
+                await self._websocket.close(close_code)

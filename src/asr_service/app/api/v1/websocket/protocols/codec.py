@@ -16,7 +16,7 @@ from asr_service.domain.value_objects.audio_metadata import AudioFormat
 from asr_service.shared.errors import AsrError, InvalidRequest
 
 Frame: TypeAlias = str | bytes
-"""A WebSocket message: text or binary."""
+"""A WebSocket message: text or binary. Of another transport: what its front makes of the bytes that come."""
 
 MAX_JSON_CHARACTERS = 1 << 20  # of a text frame: room for every hotword; more would hold up all other connections
 # The same where text frames carry audio: the largest message that the server takes, 16 MiB. Reading it takes some 50 ms.
@@ -125,6 +125,13 @@ class Refuse:
     error: AsrError
 
 
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """What follows would be of no use: report the error, and close the connection."""
+
+    error: AsrError
+
+
 ClientMessage: TypeAlias = (
     StartSession
     | ResumeSession
@@ -136,6 +143,7 @@ ClientMessage: TypeAlias = (
     | EndInput
     | Reply
     | Refuse
+    | GiveUp
 )
 
 
@@ -158,7 +166,7 @@ class Codec(Protocol):
         ...
 
     def decode(self, frame: Frame) -> list[ClientMessage]:
-        """What the client means by a frame. Never raises: what is not understood becomes ``Refuse``."""
+        """What the client means by a frame. Never raises: what is not understood becomes ``Refuse`` or ``GiveUp``."""
         ...
 
     def encode(self, event: SessionEvent) -> list[Frame]:
@@ -174,5 +182,10 @@ class CodecFactory(Protocol):
     """Makes the codec of a new connection."""
 
     def __call__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig) -> Codec:
-        """A fresh codec; ``capabilities`` are the recognizer's, ``defaults`` hold for what the client leaves open."""
+        """A fresh codec; ``capabilities`` are the recognizer's, ``defaults`` hold for what the client leaves open.
+
+        Raises:
+            InvalidRequest: Of a protocol whose wishes come with the connection itself: they cannot be fulfilled, and the
+                client is not let in.
+        """
         ...

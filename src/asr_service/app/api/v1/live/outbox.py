@@ -1,10 +1,8 @@
-"""The two directions of a socket: receive with a deadline, send from a bounded queue."""
+"""The way to a client: a bounded queue of frames; and how a client can fail."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from asr_service.app.api.v1.websocket.protocols.codec import Frame
 from asr_service.shared.errors import AsrError
@@ -28,30 +26,14 @@ class ClientGone(AsrError):
     code = "client_gone"
 
 
-async def receive(websocket: WebSocket, idle_timeout_s: float) -> Frame | None:
-    """The next frame; ``None`` when the client has gone.
-
-    Raises:
-        ClientIdle: No frame came within the timeout.
-    """
-    try:
-        async with asyncio.timeout(idle_timeout_s):
-            message = await websocket.receive()
-    except TimeoutError:
-        raise ClientIdle(
-            f"Nothing was received for {idle_timeout_s:g} s.", hint="Send audio, or a ping message, to keep a session."
-        ) from None
-    if message["type"] == "websocket.disconnect":
-        return None
-    data: bytes | None = message.get("bytes")
-    return data if data is not None else str(message["text"])
-
-
 class Outbox:
     """Frames on their way to one client, in order.
 
     Bounded: from half full on it is congested, and no partial should be made for it; when it is full, the session waits.
     A frame that the client does not take within the timeout ends the connection.
+
+    Args:
+        send: Raises ``ClientGone`` when nothing can be sent any more.
     """
 
     def __init__(self, send: Callable[[Frame], Awaitable[None]], *, capacity: int, send_timeout_s: float) -> None:
@@ -107,8 +89,8 @@ class Outbox:
         except TimeoutError:
             self._failure = ClientTooSlow(f"The client took no message for {self._send_timeout_s:g} s.")
             raise self._failure from None
-        except (WebSocketDisconnect, RuntimeError):  # starlette's two ways to say that the peer has gone
-            self._failure = ClientGone("The client has gone.")
+        except ClientGone as gone:
+            self._failure = gone
         finally:
             self._failure = self._failure or ClientGone("The connection is closed.")
             self._frames.clear()

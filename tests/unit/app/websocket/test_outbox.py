@@ -1,12 +1,12 @@
-"""The two directions of a socket: what they promise when the other side does not play along."""
+"""The way to a client and its socket: what they promise when the other side does not play along."""
 
 import asyncio
 
 import pytest
-from starlette.websockets import WebSocketDisconnect
 
+from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle, ClientTooSlow, Outbox
+from asr_service.app.api.v1.websocket.audio_handler import WebSocketTransport
 from asr_service.app.api.v1.websocket.protocols.codec import Frame
-from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow, Outbox, receive
 from tests.fixtures.sockets import ScriptedSocket
 from tests.fixtures.tidiness import everybody_waits
 
@@ -32,11 +32,7 @@ class Reader:
 
 
 async def _gone(_frame: Frame) -> None:
-    raise WebSocketDisconnect(1006)
-
-
-async def _closed(_frame: Frame) -> None:
-    raise RuntimeError('Cannot call "send" once a close message has been sent.')
+    raise ClientGone("The client has gone.")
 
 
 async def test_frames_arrive_in_order_and_all_of_them_before_the_end() -> None:
@@ -87,9 +83,8 @@ async def test_a_client_that_takes_nothing_is_given_up_and_nobody_waits_for_it()
         await outbox.put(["6"])
 
 
-@pytest.mark.parametrize("send", [_gone, _closed])
-async def test_a_client_that_is_gone_ends_the_sending_quietly(send: type) -> None:
-    outbox = Outbox(send, capacity=2, send_timeout_s=30)
+async def test_a_client_that_is_gone_ends_the_sending_quietly() -> None:
+    outbox = Outbox(_gone, capacity=2, send_timeout_s=30)
     await outbox.put(["1"])
     await outbox.run()
     with pytest.raises(ClientGone):
@@ -104,18 +99,44 @@ async def test_nothing_can_be_put_behind_the_end() -> None:
         await outbox.put(["late"])
 
 
+async def _accepted(socket: ScriptedSocket) -> WebSocketTransport:
+    transport = WebSocketTransport(socket.websocket)
+    await transport.accept()
+    return transport
+
+
 async def test_frames_are_received_as_text_or_bytes() -> None:
     socket = ScriptedSocket()
-    await socket.websocket.accept()
+    transport = await _accepted(socket)
     socket.say("text")
     socket.say(b"\0\1")
     socket.say(b"")
     socket.leave()
-    assert [await receive(socket.websocket, 30) for _ in range(4)] == ["text", b"\0\1", b"", None]
+    assert [await transport.receive(30) for _ in range(4)] == ["text", b"\0\1", b"", None]
+
+
+async def test_frames_are_sent_as_text_or_bytes() -> None:
+    socket = ScriptedSocket()
+    transport = await _accepted(socket)
+    await transport.send("text")
+    await transport.send(b"\0\1")
+    assert [message.get("text") or message.get("bytes") for message in socket.sent[1:]] == ["text", b"\0\1"]
 
 
 async def test_a_client_that_says_nothing_is_idle() -> None:
-    socket = ScriptedSocket()
-    await socket.websocket.accept()
+    transport = await _accepted(ScriptedSocket())
     with pytest.raises(ClientIdle, match=r"for 0\.01 s"):
-        await receive(socket.websocket, 0.01)
+        await transport.receive(0.01)
+
+
+async def test_nothing_can_be_sent_to_a_client_that_is_gone_or_behind_the_close() -> None:
+    lost = ScriptedSocket()
+    transport = await _accepted(lost)
+    lost.vanish()
+    with pytest.raises(ClientGone):
+        await transport.send("late")
+    await transport.close(1000)  # quietly
+    closed = await _accepted(ScriptedSocket())
+    await closed.close(1000)
+    with pytest.raises(ClientGone):
+        await closed.send("late")

@@ -1,0 +1,1 @@
+"""What live streams have in common, whatever carries them."""

@@ -1,0 +1,1 @@
+"""Wire protocols over TCP: pure, as those over WebSocket are."""

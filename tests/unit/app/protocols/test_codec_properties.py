@@ -1,33 +1,48 @@
 """What holds for every frame that a client may send, and for every session that may be told of."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from asr_service.app.api.v1.tcp.protocols.wyoming import WyomingCodec
 from asr_service.app.api.v1.websocket.protocols.codec import (
     MAX_JSON_CHARACTERS,
     AudioData,
     Codec,
     CodecFactory,
     Frame,
+    GiveUp,
     Refuse,
     Reply,
     StartSession,
 )
+from asr_service.app.api.v1.websocket.protocols.deepgram import DeepgramCodec
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
-from asr_service.domain.events.recognition_events import PartialRecognized
+from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFinalized
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.transcript import join_texts
-from tests.fixtures.dialogues import CAPABILITIES
+from tests.fixtures.dialogues import CAPABILITIES, listen_request
 from tests.fixtures.event_checker import SessionEventChecker
 from tests.fixtures.session_events import Spoken, events_of, utterances
 from tests.fixtures.wire_checker import check_session
 
-CODECS: list[CodecFactory] = [NativeCodec, FunAsrCodec]
+_NEW_DEEPGRAM = partial(
+    DeepgramCodec,
+    request=listen_request(
+        encoding="mulaw", sample_rate="8000", interim_results="true", vad_events="true", utterance_end_ms="1000"
+    ),
+)
+CODECS: dict[str, CodecFactory] = {
+    "native": NativeCodec,
+    "funasr": FunAsrCodec,
+    "wyoming": WyomingCodec,
+    "deepgram": _NEW_DEEPGRAM,
+}
 END = '{"is_speaking": false}'
 
 _KEYS = (
@@ -55,6 +70,7 @@ _KEYS += (
     "name",
     "sample_rate",
 )
+_KEYS += ("data", "rate", "width", "channels", "text", "transcript_names", "transcript_terms")
 _WORDS = (
     "start",
     "configure",
@@ -70,6 +86,7 @@ _WORDS = (
     "16000",
     "5,10,5",
 )
+_WORDS += ("transcribe", "audio-start", "audio-chunk", "audio-stop", "describe", "KeepAlive", "Finalize", "CloseStream")
 _any_text = st.text(st.characters(), max_size=20)  # halves of surrogate pairs included
 _nasty = st.sampled_from(
     ["\ud800", "[" * 3_000, float("nan"), float("inf"), 10**4_000, -1, None, {}, [], [5, float("inf")], r'["\ud800"]']
@@ -84,7 +101,7 @@ _messages = st.dictionaries(st.sampled_from(_KEYS), _nasty | _values | st.sample
 )
 _frames = st.one_of(
     _messages,
-    st.sampled_from(['{"type": "start"}', '{"type": "end"}', END]),
+    st.sampled_from(['{"type": "start"}', '{"type": "end"}', END, '{"type": "audio-chunk"}', '{"type": "Finalize"}']),
     st.text(max_size=30),
     st.binary(max_size=30),
     _values.map(json.dumps),
@@ -103,7 +120,7 @@ def _read(frame: Frame) -> dict[str, Any]:
     return message
 
 
-@pytest.mark.parametrize("new_codec", CODECS, ids=["native", "funasr"])
+@pytest.mark.parametrize("new_codec", CODECS.values(), ids=CODECS)
 @given(frames=st.lists(_frames, max_size=8))
 @example(frames=[r'{"type": "ping", "id": "\ud83d"}', '{"type": "ping", "id": NaN}', r'{"type": "start", "\ud83d": 1}'])
 @example(frames=[json.dumps({"hotwords": "[" * 100_000})])
@@ -122,12 +139,15 @@ def test_any_frame_is_understood_or_refused_in_words_that_can_be_sent(
                 case Refuse(error):
                     assert error.code
                     assert [_read(answer) for answer in codec.encode_error(error, fatal=False)]
+                case GiveUp(error):
+                    assert error.code
+                    assert [_read(answer) for answer in codec.encode_error(error, fatal=True)]
                 case StartSession(config):
                     assert config.options.language in (None, "en", "zh")
                     json.dumps([config.name, *config.options.hotwords], ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize("new_codec", CODECS, ids=["native", "funasr"])
+@pytest.mark.parametrize("new_codec", CODECS.values(), ids=CODECS)
 @given(frames=st.lists(_frames, max_size=8))
 def test_an_exchange_is_a_start_then_audio_then_an_end(new_codec: CodecFactory, frames: list[Frame]) -> None:
     codec = new_codec(CAPABILITIES, SessionConfig())
@@ -203,6 +223,41 @@ def test_html5_finds_a_stamp_for_each_piece_of_text(spoken: list[Spoken]) -> Non
     for message, _ in _funasr_dialogue("2pass", spoken, end_at=0):
         if "timestamp" in message:
             assert len(json.loads(message["timestamp"])) == _stamps_that_html5_looks_up(message["text"])
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@given(spoken=utterances())
+def test_wyoming_clients_get_the_whole_text_or_an_error(streaming: bool, spoken: list[Spoken]) -> None:
+    codec = WyomingCodec(CAPABILITIES, SessionConfig(), streaming=streaming)
+    messages = [_read(frame) for event in _checked(spoken) for frame in codec.encode(event)]
+    told: dict[str, list[Any]] = {}
+    for message in messages:
+        told.setdefault(message["type"], []).append(message["data"].get("text"))
+    text = join_texts(one.final or "" for one in spoken)
+    assert len(told.get("error", [])) == sum(one.final is None for one in spoken)
+    assert told.get("transcript", []) == ([] if "error" in told else [text])
+    if streaming:
+        assert "".join(told.get("transcript-chunk", [])) == text
+    else:
+        assert told.keys() <= {"error", "transcript"}
+
+
+@given(spoken=utterances())
+def test_deepgram_clients_replace_partials_by_the_final_of_the_same_utterance(spoken: list[Spoken]) -> None:
+    codec = _NEW_DEEPGRAM(CAPABILITIES, SessionConfig())
+    finals: list[str] = []
+    last_end = 0.0
+    messages = [(_read(frame), event) for event in _checked(spoken) for frame in codec.encode(event)]
+    for message, event in messages:
+        if message["type"] == "Results":
+            outcome = message["is_final"]
+            assert outcome == isinstance(event, UtteranceFinalized)
+            assert message["start"] >= last_end
+            finals += [message["channel"]["alternatives"][0]["transcript"]] if outcome else []
+            last_end = message["start"] + message["duration"] if outcome else last_end
+    assert finals == [one.final for one in spoken if one.final is not None]
+    assert [message["type"] for message, _ in messages].count("Error") == sum(one.final is None for one in spoken)
+    assert messages[-1][0]["type"] == "Metadata"
 
 
 def _stamps_that_html5_looks_up(text: str) -> int:

@@ -1,17 +1,37 @@
 """Every recorded dialogue is replayed through its codec."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from asr_service.app.api.v1.tcp.protocols.wyoming import WyomingCodec
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
+from asr_service.app.api.v1.websocket.protocols.deepgram import DeepgramCodec
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
 from asr_service.domain.value_objects.asr_config import SessionConfig
-from tests.fixtures.dialogues import CAPABILITIES, replay
+from tests.fixtures.dialogues import CAPABILITIES, listen_request, replay
 
 GOLDEN = Path(__file__).parents[3] / "golden"
-CODECS: dict[str, CodecFactory] = {"native": NativeCodec, "funasr": FunAsrCodec}
+CODECS: dict[str, CodecFactory] = {
+    "native": NativeCodec,
+    "funasr": FunAsrCodec,
+    "wyoming": WyomingCodec,
+    "wyoming_streaming": partial(WyomingCodec, streaming=True),
+    "deepgram": partial(DeepgramCodec, request=listen_request(encoding="linear16", sample_rate="16000")),
+    "deepgram_all_events": partial(
+        DeepgramCodec,
+        request=listen_request(
+            encoding="linear16",
+            sample_rate="16000",
+            interim_results="true",
+            vad_events="true",
+            utterance_end_ms="1000",
+        ),
+    ),
+    "deepgram_file": partial(DeepgramCodec, request=listen_request()),
+}
 DIALOGUES = sorted(GOLDEN.glob("*/*.jsonl"))
 
 

@@ -1,6 +1,7 @@
 """Bad input gets a clear answer, and nobody else notices: during each of these tests another session is served."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -8,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect as websocket_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.fixtures import funasr_client
+from tests.fixtures import funasr_client, wyoming_client
 from tests.fixtures.native_client import NativeClient, connected, stream
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
@@ -162,3 +164,46 @@ async def test_a_recording_that_is_cut_short_gives_what_it_has(server: RunningSe
 
     assert answer.status_code == 200
     assert answer.json()["text"].startswith("123")
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_bytes_that_are_no_wyoming_events_close_their_connection_only(
+    server: RunningServer, short_english_clip: Clip
+) -> None:
+    huge = b'{"type": "audio-chunk", "data_length": 2, "payload_length": 99999999999}\n{}'
+    async with wyoming_client.connected(server.wyoming_url) as silent:  # half open, as a plug that was pulled
+        for sent in (GARBAGE, huge, huge[:20] + b"\n", b"x" * 100_000, GARBAGE.replace(b"\n", b"")):
+            async with wyoming_client.connected(server.wyoming_url) as client:
+                await client.send_bytes(sent)
+                (error,) = await client.hear_all()
+                assert (error.type, error.data["code"]) == ("error", "malformed_message")
+        silent.vanish()
+    async with wyoming_client.connected(server.wyoming_url) as client:
+        await client.send("transcribe", language="en")
+        await client.say(short_english_clip.pcm)
+        (transcript,) = await client.hear_all()
+
+    assert short_english_clip.errors_in(transcript.data["text"]) == 0
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_nonsense_from_a_deepgram_client_is_answered_and_survived(
+    server: RunningServer, short_english_clip: Clip
+) -> None:
+    url = f"{server.ws_url}/v1/listen?encoding=linear16&sample_rate=16000&language=en"
+    async with websocket_connect(url) as socket:
+        for frame in ("hello", "[]", '{"type": "Configure"}'):
+            await socket.send(frame)
+            answer = json.loads(await socket.recv())
+            assert (answer["type"], answer["variant"]) == ("Error", "malformed_message")
+        await socket.send(short_english_clip.pcm)
+        await socket.send('{"type": "CloseStream"}')
+        messages = [json.loads(frame) async for frame in socket]
+
+    results = [message for message in messages if message["type"] == "Results"]
+    text = " ".join(message["channel"]["alternatives"][0]["transcript"] for message in results)
+    assert short_english_clip.errors_in(text) == 0
+    with pytest.raises(InvalidStatus) as refused:
+        await websocket_connect(url.replace("language=en", "language=tlh"))
+    assert refused.value.response.status_code == 400
+    assert json.loads(refused.value.response.body or b"")["err_code"] == "UNSUPPORTED_LANGUAGE"

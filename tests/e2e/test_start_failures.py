@@ -35,6 +35,17 @@ def test_a_busy_port(environment: dict[str, str], tmp_path: Path) -> None:
     assert not (tmp_path / "asr.db").exists()  # found before anything slow or lasting is begun
 
 
+def test_a_busy_port_of_a_protocol(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        wyoming = {"ASR_WYOMING__ENABLED": "true", "ASR_WYOMING__PORT": port}
+        ended = asr_service(environment | wyoming, tmp_path, "serve", "--port", "0")
+
+    assert ended.returncode == 69
+    assert f"cannot_listen Cannot listen on 127.0.0.1:{port} for Wyoming" in ended.stderr
+    assert "ASR_WYOMING__PORT" in ended.stderr
+
+
 def test_a_missing_model(environment: dict[str, str], tmp_path: Path) -> None:
     empty = environment | {"ASR_MODELS__CACHE_DIRECTORY": str(tmp_path), "ASR_MODELS__LOCAL_DIRECTORIES": ""}
 

@@ -1,18 +1,23 @@
 """The application object: nothing happens when it is made, and everything is closed when it ends."""
 
+import asyncio
+import socket
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from asr_service.app.api.v1.tcp.listener import CannotListen
 from asr_service.bootstrap import Engines, build, open_decoder
 from asr_service.infrastructure.config.problems import InvalidSettings
+from asr_service.infrastructure.config.sections import WyomingSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.main import create_app, page_folder
 from tests.fakes.recognizers import FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
 from tests.fixtures.app import all_is_well
+from tests.fixtures.wyoming_client import Event, connected
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -42,6 +47,25 @@ async def test_its_lifespan_opens_and_closes_everything(settings: Settings, engi
     for _ in range(2):  # it can be started again
         async with app.router.lifespan_context(app):
             assert (await _get(app, "/health/ready")).status_code == 200
+
+
+async def test_wyoming_is_served_as_long_as_it_lives(settings: Settings, engines: Engines) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        wished = settings.model_copy(update={"wyoming": WyomingSettings(enabled=True, port=port)})
+        app = create_app(wished, engines=engines)
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
+            await _until_it_ends(app)
+    async with app.router.lifespan_context(app), connected(f"127.0.0.1:{port}") as client:
+        await client.send("ping")
+        assert await client.hear() == Event("pong", {"text": None})
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def _until_it_ends(app: FastAPI) -> None:
+    async with app.router.lifespan_context(app):
+        pass
 
 
 async def test_services_that_somebody_else_has_built_are_used_and_left_open(

@@ -7,19 +7,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from asr_service.app.api.v1.tcp.protocols.wyoming import WyomingCodec
 from asr_service.app.api.v1.websocket.protocols.codec import (
     MAX_JSON_CHARACTERS,
     AudioData,
     Codec,
     CodecFactory,
     Frame,
+    GiveUp,
     Refuse,
     Reply,
     StartSession,
 )
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
-from asr_service.domain.events.recognition_events import PartialRecognized
+from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFinalized
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.transcript import join_texts
 from tests.fixtures.codecs import CODECS
@@ -61,6 +63,7 @@ _KEYS += (
     "eof",
     "reset",
 )
+_KEYS += ("data", "rate", "width", "channels", "text", "transcript_names", "transcript_terms")
 _WORDS = (
     "start",
     "configure",
@@ -76,6 +79,7 @@ _WORDS = (
     "16000",
     "5,10,5",
 )
+_WORDS += ("transcribe", "audio-start", "audio-chunk", "audio-stop", "describe", "KeepAlive", "Finalize", "CloseStream")
 _any_text = st.text(st.characters(), max_size=20)  # halves of surrogate pairs included
 _nasty = st.sampled_from(
     ["\ud800", "[" * 3_000, float("nan"), float("inf"), 10**4_000, -1, None, {}, [], [5, float("inf")], r'["\ud800"]']
@@ -90,7 +94,7 @@ _messages = st.dictionaries(st.sampled_from(_KEYS), _nasty | _values | st.sample
 )
 _frames = st.one_of(
     _messages,
-    st.sampled_from(['{"type": "start"}', '{"type": "end"}', END]),
+    st.sampled_from(['{"type": "start"}', '{"type": "end"}', END, '{"type": "audio-chunk"}', '{"type": "Finalize"}']),
     st.sampled_from(["START", "stop", "Commit", "HOTWORDS: a,b", "LANGUAGE:zh", "POSTPROCESS_HOTWORDS:a=>b"]),
     st.text(max_size=30),
     st.binary(max_size=30),
@@ -129,6 +133,9 @@ def test_any_frame_is_understood_or_refused_in_words_that_can_be_sent(
                 case Refuse(error):
                     assert error.code
                     assert [_read(answer) for answer in codec.encode_error(error, fatal=False)]
+                case GiveUp(error):
+                    assert error.code
+                    assert [_read(answer) for answer in codec.encode_error(error, fatal=True)]
                 case StartSession(config):
                     assert config.options.language in (None, "en", "zh")
                     json.dumps([config.name, *config.options.hotwords], ensure_ascii=False).encode()
@@ -210,6 +217,41 @@ def test_html5_finds_a_stamp_for_each_piece_of_text(spoken: list[Spoken]) -> Non
     for message, _ in _funasr_dialogue("2pass", spoken, end_at=0):
         if "timestamp" in message:
             assert len(json.loads(message["timestamp"])) == _stamps_that_html5_looks_up(message["text"])
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@given(spoken=utterances())
+def test_wyoming_clients_get_the_whole_text_or_an_error(streaming: bool, spoken: list[Spoken]) -> None:
+    codec = WyomingCodec(CAPABILITIES, SessionConfig(), streaming=streaming)
+    messages = [_read(frame) for event in _checked(spoken) for frame in codec.encode(event)]
+    told: dict[str, list[Any]] = {}
+    for message in messages:
+        told.setdefault(message["type"], []).append(message["data"].get("text"))
+    text = join_texts(one.final or "" for one in spoken)
+    assert len(told.get("error", [])) == sum(one.final is None for one in spoken)
+    assert told.get("transcript", []) == ([] if "error" in told else [text])
+    if streaming:
+        assert "".join(told.get("transcript-chunk", [])) == text
+    else:
+        assert told.keys() <= {"error", "transcript"}
+
+
+@given(spoken=utterances())
+def test_deepgram_clients_replace_partials_by_the_final_of_the_same_utterance(spoken: list[Spoken]) -> None:
+    codec = _NEW_DEEPGRAM(CAPABILITIES, SessionConfig())
+    finals: list[str] = []
+    last_end = 0.0
+    messages = [(_read(frame), event) for event in _checked(spoken) for frame in codec.encode(event)]
+    for message, event in messages:
+        if message["type"] == "Results":
+            outcome = message["is_final"]
+            assert outcome == isinstance(event, UtteranceFinalized)
+            assert message["start"] >= last_end
+            finals += [message["channel"]["alternatives"][0]["transcript"]] if outcome else []
+            last_end = message["start"] + message["duration"] if outcome else last_end
+    assert finals == [one.final for one in spoken if one.final is not None]
+    assert [message["type"] for message, _ in messages].count("Error") == sum(one.final is None for one in spoken)
+    assert messages[-1][0]["type"] == "Metadata"
 
 
 def _stamps_that_html5_looks_up(text: str) -> int:

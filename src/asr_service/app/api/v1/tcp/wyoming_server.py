@@ -55,7 +55,7 @@ async def _serve(
     except Exception:  # a fault of ours: nobody waits for this task, so this is where it is told
         log.exception("connection_crashed", protocol="wyoming")
     finally:
-        writer.close()
+        writer.transport.abort()  # what the client has not taken by now it will not take
 
 
 class WyomingTransport:
@@ -113,10 +113,9 @@ class WyomingTransport:
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Closes so that the client can read what it was sent: a socket with unread input would be reset instead."""
+        """Says that nothing more comes, and leaves the client time to read that: with unread input it would be reset."""
         with suppress(OSError, TimeoutError):
             self._writer.write_eof()
             async with asyncio.timeout(_LINGER_S):
                 while await self._reader.read(_READ_BYTES):
                     pass
-        self._writer.close()

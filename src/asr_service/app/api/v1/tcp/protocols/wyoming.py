@@ -153,7 +153,7 @@ class WyomingCodec:
             value = fields[name] if data.get(name) is None else data[name]
             if type(value) is not int or not least <= value <= most:
                 allowed = least if least == most else f"{least}–{most}"
-                raise MalformedMessage(f"The {name} of the audio is not {allowed}.", field=name)
+                raise MalformedMessage(f"The audio's {name} must be {allowed}.", field=name)
             fields[name] = value
         wanted = AudioFormat(AudioEncoding.PCM_S16LE, fields["rate"], fields["channels"])
         if self._begun and wanted != self._format:

@@ -202,7 +202,8 @@ class DeepgramCodec:
     def _final(self, event: UtteranceFinalized) -> list[Frame]:
         hypothesis, forced = event.hypothesis, event.utterance in self._forced
         from_finalize = self._settle(event.utterance)
-        result = self._results(hypothesis, event.span, speech_final=not forced, from_finalize=from_finalize)
+        speech_final = from_finalize or not forced  # no endpoint: a piece of speech that was too long
+        result = self._results(hypothesis, event.span, speech_final=speech_final, from_finalize=from_finalize)
         last_word_end = hypothesis.words[-1].span.end if hypothesis.words else event.span.end
         told = self._gaps.settled(event.utterance, last_word_end if hypothesis.text else None)
         return [result, *self._utterance_end(told)]

@@ -25,6 +25,7 @@ from asr_service.domain.value_objects.transcript import join_texts
 from tests.fixtures.codecs import CODECS
 from tests.fixtures.dialogues import CAPABILITIES
 from tests.fixtures.event_checker import SessionEventChecker
+from tests.fixtures.funasr_client import stamps_that_html5_looks_up
 from tests.fixtures.session_events import Spoken, events_of, utterances
 from tests.fixtures.wire_checker import check_session
 
@@ -209,14 +210,7 @@ def test_online_clients_read_the_finals_by_appending_alone(spoken: list[Spoken],
 def test_html5_finds_a_stamp_for_each_piece_of_text(spoken: list[Spoken]) -> None:
     for message, _ in _funasr_dialogue("2pass", spoken, end_at=0):
         if "timestamp" in message:
-            assert len(json.loads(message["timestamp"])) == _stamps_that_html5_looks_up(message["text"])
-
-
-def _stamps_that_html5_looks_up(text: str) -> int:
-    for mark in "。？，、? .":
-        text = text.replace(mark, ",")
-    tokens = [token for token in text.split(",") if token]
-    return sum(1 if token.isascii() and token.isalpha() else len(token.encode("utf-16-le")) // 2 for token in tokens)
+            assert len(json.loads(message["timestamp"])) == stamps_that_html5_looks_up(message["text"])
 
 
 def _checked(spoken: list[Spoken]) -> list[Any]:

@@ -46,6 +46,29 @@ def test_a_busy_port_of_a_protocol(environment: dict[str, str], tmp_path: Path) 
     assert "ASR_WYOMING__PORT" in ended.stderr
 
 
+def test_a_busy_port_of_a_protocol_over_websockets(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        ended = asr_service(environment | {"ASR_FUNASR__PORT": port}, tmp_path, "serve", "--port", "0")
+
+    assert ended.returncode == 69
+    assert f"port_busy Cannot listen on 127.0.0.1:{port}" in ended.stderr
+    assert "ASR_FUNASR__PORT" in ended.stderr
+
+
+def test_a_certificate_that_is_none(environment: dict[str, str], tmp_path: Path) -> None:
+    wrong = {
+        "ASR_FUNASR__PORT": "10095",
+        "ASR_FUNASR__TLS_CERTIFICATE": str(NOT_A_FOLDER),
+        "ASR_FUNASR__TLS_KEY": str(NOT_A_FOLDER),
+    }
+
+    ended = asr_service(environment | wrong, tmp_path, "serve", "--port", "0")
+
+    assert ended.returncode == 78
+    assert "tls_unusable" in ended.stderr
+
+
 def test_a_missing_model(environment: dict[str, str], tmp_path: Path) -> None:
     empty = environment | {"ASR_MODELS__CACHE_DIRECTORY": str(tmp_path), "ASR_MODELS__LOCAL_DIRECTORIES": ""}
 

@@ -14,8 +14,8 @@ FRAMES = 2_000
 def test_damaged_and_random_frames_do_no_harm(name: str) -> None:
     counts = fuzz(name, FRAMES, derandomize=True)
     assert counts["frames"] >= FRAMES
-    assert counts["AudioData"] > 50  # it got beyond the first check
-    assert counts["Refuse"] > 100
+    assert counts["AudioData"] > 20  # it got beyond the first check
+    assert counts["Refuse"] + counts["GiveUp"] > 100
 
 
 @pytest.mark.parametrize("name", CODECS)

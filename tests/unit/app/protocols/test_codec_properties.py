@@ -27,6 +27,7 @@ from asr_service.domain.value_objects.transcript import join_texts
 from tests.fixtures.codecs import CODECS
 from tests.fixtures.dialogues import CAPABILITIES
 from tests.fixtures.event_checker import SessionEventChecker
+from tests.fixtures.funasr_client import stamps_that_html5_looks_up
 from tests.fixtures.session_events import Spoken, events_of, utterances
 from tests.fixtures.wire_checker import check_session
 
@@ -132,7 +133,8 @@ def test_any_frame_is_understood_or_refused_in_words_that_can_be_sent(
                     assert [_read(answer) for answer in answers]
                 case Refuse(error):
                     assert error.code
-                    assert [_read(answer) for answer in codec.encode_error(error, fatal=False)]
+                    answers = [_read(answer) for answer in codec.encode_error(error, fatal=False)]
+                    assert answers or codec.name == "vosk"  # whose configurations have no answer
                 case GiveUp(error):
                     assert error.code
                     assert [_read(answer) for answer in codec.encode_error(error, fatal=True)]
@@ -216,7 +218,7 @@ def test_online_clients_read_the_finals_by_appending_alone(spoken: list[Spoken],
 def test_html5_finds_a_stamp_for_each_piece_of_text(spoken: list[Spoken]) -> None:
     for message, _ in _funasr_dialogue("2pass", spoken, end_at=0):
         if "timestamp" in message:
-            assert len(json.loads(message["timestamp"])) == _stamps_that_html5_looks_up(message["text"])
+            assert len(json.loads(message["timestamp"])) == stamps_that_html5_looks_up(message["text"])
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -238,7 +240,7 @@ def test_wyoming_clients_get_the_whole_text_or_an_error(streaming: bool, spoken:
 
 @given(spoken=utterances())
 def test_deepgram_clients_replace_partials_by_the_final_of_the_same_utterance(spoken: list[Spoken]) -> None:
-    codec = _NEW_DEEPGRAM(CAPABILITIES, SessionConfig())
+    codec = CODECS["deepgram_all_events"](CAPABILITIES, SessionConfig())
     finals: list[str] = []
     last_end = 0.0
     messages = [(_read(frame), event) for event in _checked(spoken) for frame in codec.encode(event)]
@@ -252,13 +254,6 @@ def test_deepgram_clients_replace_partials_by_the_final_of_the_same_utterance(sp
     assert finals == [one.final for one in spoken if one.final is not None]
     assert [message["type"] for message, _ in messages].count("Error") == sum(one.final is None for one in spoken)
     assert messages[-1][0]["type"] == "Metadata"
-
-
-def _stamps_that_html5_looks_up(text: str) -> int:
-    for mark in "。？，、? .":
-        text = text.replace(mark, ",")
-    tokens = [token for token in text.split(",") if token]
-    return sum(1 if token.isascii() and token.isalpha() else len(token.encode("utf-16-le")) // 2 for token in tokens)
 
 
 def _checked(spoken: list[Spoken]) -> list[Any]:

@@ -1,11 +1,12 @@
 """FunASR's configuration frame, in all the ways that clients write it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from asr_service.app.api.v1.websocket.protocols.codec import ChangeOptions, StartSession
+from asr_service.app.api.v1.websocket.protocols.codec import ChangeOptions, Refuse, StartSession, UnsupportedOption
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwords, truth
 from asr_service.domain.value_objects.asr_config import (
@@ -165,6 +166,15 @@ def test_hotwords_are_limited_to_the_heaviest() -> None:
 def test_empty_hotwords_are_no_hotwords_and_null_is_the_servers() -> None:
     assert _start({"hotwords": ""}).config.options.hotwords == ()
     assert _start({"hotwords": None}).config.options.hotwords == ("达摩院",)
+
+
+def test_where_hotwords_have_no_effect_the_client_is_not_told_but_the_log_is() -> None:
+    codec = FunAsrCodec(replace(CAPABILITIES, hotwords=False), SessionConfig())
+    (refused,) = codec.decode('{"hotwords": "魔搭"}')
+    assert isinstance(refused, Refuse)
+    assert isinstance(refused.error, UnsupportedOption)
+    assert codec.encode_error(refused.error, fatal=False) == []
+    assert codec.decode('{"hotwords": ""}') == codec.decode('{"mode": "2pass"}') == []
 
 
 def test_what_changes_on_the_way_is_told_to_the_session() -> None:

@@ -23,6 +23,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Refuse,
     Reply,
     StartSession,
+    UnsupportedOption,
     read_json,
 )
 from asr_service.app.api.v1.websocket.protocols.funasr_config import FunAsrConfig, truth
@@ -115,7 +116,13 @@ class FunAsrCodec:
         before = self._asking.config
         config, problems = before.updated(message, self._capabilities)
         self._asking.config = replace(config, mode=before.mode) if self._asking.begun else config
-        return [Refuse(problem) for problem in problems]
+        return [Refuse(problem) for problem in [*problems, *self._unheard(message)]]
+
+    def _unheard(self, message: dict[str, Any]) -> list[UnsupportedOption]:
+        """Wishes that the engine cannot fulfil. FunASR's servers say nothing of them, so only the log does."""
+        if "hotwords" in message and self._asking.config.hotwords and not self._capabilities.hotwords:
+            return [UnsupportedOption(f"The model {self._capabilities.model} makes nothing of hotwords.")]
+        return []
 
     def _changed_options(self) -> list[ClientMessage]:
         return [ChangeOptions(self._asking.config.options(self._defaults.options))] if self._asking.begun else []
@@ -145,6 +152,8 @@ class FunAsrCodec:
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         if self._dialect is not None:
             return self._dialect.encode_error(error, fatal=fatal)
+        if isinstance(error, UnsupportedOption) and not fatal:
+            return []
         concerned = self._answering if fatal and not self._answering.closed else self._asking
         return concerned.encode_error(error, fatal=fatal)
 

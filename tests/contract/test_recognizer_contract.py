@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -13,13 +14,14 @@ from asr_service.domain.ports.recognizer import (
     Recognizer,
     RecognizerUnavailable,
 )
+from asr_service.domain.value_objects.asr_config import Task
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.shared.clock import SystemClock
-from tests.fakes.engines import FAIL, ScriptedEngineFactory
+from tests.fakes.engines import CAPABILITIES, FAIL, ScriptedEngineFactory
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fixtures.recognition_requests import recognition_request
 
@@ -51,6 +53,7 @@ def not_falling_back() -> Recognizer:
 IN_THIS_PROCESS = {
     "scripted fake": lambda: FakeRecognizer(by_prompt),
     "two passes": two_pass,
+    "a translator": lambda: FakeRecognizer(by_prompt, capabilities=replace(CAPABILITIES, translation=True)),
     "second of two": falling_back,
     "first of two": not_falling_back,
 }
@@ -107,6 +110,15 @@ async def test_words_lie_in_order_inside_the_audio(recognizer: Recognizer) -> No
     edges = [edge for word in hypothesis.words for edge in (word.span.start, word.span.end)]
     assert edges == sorted(edges)
     assert all(0 <= edge <= len(request.span) for edge in edges)
+
+
+async def test_it_translates_if_and_only_if_it_says_so(recognizer: Recognizer) -> None:
+    request = recognition_request(task=Task.TRANSLATE)
+    if recognizer.capabilities.translation:
+        assert (await recognizer.recognize(request)).text
+    else:
+        with pytest.raises(RecognitionFailed):
+            await recognizer.recognize(request)
 
 
 async def test_overlapping_calls_each_get_their_own_answer(recognizer: Recognizer) -> None:

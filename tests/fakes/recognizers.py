@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRequest, RecognizerCapabilities
+from asr_service.domain.value_objects.asr_config import Task
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ, SampleSpan
 from asr_service.domain.value_objects.hypothesis import SILENCE, Hypothesis, Timing, Word
 from asr_service.shared.errors import AsrError
@@ -66,6 +67,8 @@ class FakeRecognizer:
         """See ``Recognizer``."""
         if len(request.pcm) > self._capabilities.max_seconds * SAMPLE_RATE_HZ * BYTES_PER_SAMPLE:
             raise RecognitionFailed("The audio is too long.")
+        if request.options.task is Task.TRANSLATE and not self._capabilities.translation:
+            raise RecognitionFailed("It cannot translate.")
         self.requests.append(request)
         try:
             await self._notify()

@@ -53,7 +53,7 @@ class RecognizerCapabilities:
         hotwords: Whether hotwords have an effect.
         prompt: Whether a prompt has an effect.
         spoken_numbers: Whether it can write numbers as they are spoken.
-        translation: Whether it can translate speech into English.
+        translation: Whether it can translate speech into English; if not, it fails on a request for that.
         max_seconds: Longest audio of one request.
     """
 

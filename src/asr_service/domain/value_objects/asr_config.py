@@ -98,6 +98,13 @@ class Numbers(StrEnum):
     SPOKEN = "spoken"  # in words, as they are said
 
 
+class Task(StrEnum):
+    """What becomes of speech."""
+
+    TRANSCRIBE = "transcribe"  # text in the language that is spoken
+    TRANSLATE = "translate"  # text in English
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """What is asked of the recognizer.
@@ -111,6 +118,8 @@ class RecognitionOptions:
         beam_size: Width of the search for finals; ``None`` leaves it to the engine's setting.
         temperature: Sampling temperature; 0 is deterministic.
         numbers: How numbers are to be written.
+        task: Whether the text is in the language that is spoken. A translation has no word times: words change their places.
+        likely_languages: Codes of the languages of which one is spoken; empty: any may be. For detection only.
     """
 
     language: str | None = None
@@ -121,6 +130,8 @@ class RecognitionOptions:
     beam_size: int | None = None
     temperature: float = 0.0
     numbers: Numbers = Numbers.AS_RECOGNIZED
+    task: Task = Task.TRANSCRIBE
+    likely_languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

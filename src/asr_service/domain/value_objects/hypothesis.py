@@ -37,7 +37,7 @@ class Hypothesis:
     Attributes:
         text: Without surrounding spaces; empty when nothing was said.
         words: In order, without overlap; empty when ``timing`` is ``NONE``.
-        language: ISO 639-1 code (``yue`` for Cantonese) of the text.
+        language: ISO 639-1 code (``yue`` for Cantonese) of the language that is spoken; a translation is English all the same.
         language_confidence: Probability in 0–1 that ``language`` is right; ``None`` when it was given, not detected.
         average_logprob: Mean natural-log probability of the tokens.
         no_speech_probability: The model's own opinion in 0–1 that nobody spoke.

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities
+from asr_service.domain.value_objects.asr_config import Task
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
@@ -23,6 +24,8 @@ from asr_service.infrastructure.asr.whisper.strategy import decode
 
 _ENGINE = "faster-whisper"
 MAX_SECONDS = 29.0  # the encoder hears 30 s, and wants some silence after the speech
+# Their decoders were pruned and trained again, on transcripts only; asked to translate, they transcribe.
+_UNABLE_TO_TRANSLATE = ("turbo", "distil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class FasterWhisperEngine:
             hotwords=True,
             prompt=True,
             spoken_numbers=True,
-            translation=False,
+            translation=translates(model_name, multilingual=network.multilingual),
             max_seconds=MAX_SECONDS,
         )
 
@@ -111,6 +114,8 @@ class FasterWhisperEngine:
         language = request.options.language
         if language is not None and language not in self._network.languages:
             return EngineFailure(f"The model {self._capabilities.model} does not know the language {language}.")
+        if request.options.task is Task.TRANSLATE and not self._capabilities.translation:
+            return EngineFailure(f"The model {self._capabilities.model} cannot translate.")
         if len(request.pcm) % BYTES_PER_SAMPLE:
             return EngineFailure(f"The audio has {len(request.pcm)} bytes, which is no whole number of samples.")
         samples = np.frombuffer(request.pcm, dtype="<i2")
@@ -131,8 +136,17 @@ class FasterWhisperEngine:
         return {piece.index: _hypothesis(piece, attempt, words.get(piece, ())) for piece, attempt in readings.items()}
 
     def _wants_words(self, piece: Piece, attempt: Attempt) -> bool:
-        wanted = piece.is_final and piece.request.options.word_times
+        options = piece.request.options
+        wanted = piece.is_final and options.word_times and options.task is Task.TRANSCRIBE
         return wanted and bool(attempt.text) and self._network.aligns
+
+
+def translates(model_name: str, *, multilingual: bool) -> bool:
+    """Whether a Whisper model can write English for what is said in another language.
+
+    The weights do not say so; of models with names of one's own it is assumed.
+    """
+    return multilingual and not any(part in model_name for part in _UNABLE_TO_TRANSLATE)
 
 
 def _hypothesis(piece: Piece, attempt: Attempt, words: tuple[Word, ...]) -> Hypothesis:

@@ -9,7 +9,7 @@ import pytest
 from faster_whisper.tokenizer import Tokenizer
 
 from asr_service.domain.services.spoken_language import SURE_OF_LANGUAGE
-from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions
+from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions, Task
 from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder
 from asr_service.infrastructure.asr.whisper.network import Generated, Memory
 from asr_service.infrastructure.asr.whisper.piece import Piece
@@ -25,7 +25,7 @@ class WatchedNetwork:
         self.calls: list[tuple[int, bool]] = []
         self.detected = [("ja", 0.79), ("zh", 0.1)]
 
-    def tokenizer(self, language: str) -> Tokenizer:
+    def tokenizer(self, language: str, task: Task) -> Tokenizer:
         return byte_tokenizer(language)
 
     def encode(self, pieces: Sequence[Memory], context_frames: int) -> list[Memory]:
@@ -76,3 +76,18 @@ def test_an_unsure_detection_gives_way_to_the_expected_language(
     decoder.detect_languages([piece])
     assert piece.language == language
     assert piece.detected == network.detected
+
+
+def test_a_language_is_detected_among_those_that_are_likely() -> None:
+    network = WatchedNetwork()
+    network.detected = [("ja", 0.5), ("zh", 0.3), ("yue", 0.1), ("en", 0.1)]
+    decoder = PieceDecoder(network, EncoderContext(), finals_context_s=10.0, beam_size=1, samplings=1)  # type: ignore[arg-type]
+    pieces = [_piece(index, Numbers.AS_RECOGNIZED) for index in range(2)]
+    for piece, likely in zip(pieces, [("en", "zh"), ("fr",)], strict=True):
+        piece.request = replace(piece.request, options=RecognitionOptions(likely_languages=likely))
+        piece.language = None
+    decoder.encode(pieces)
+    decoder.detect_languages(pieces)
+    assert pieces[0].language == "zh"
+    assert pieces[0].detected == [("zh", pytest.approx(0.75)), ("en", pytest.approx(0.25))]
+    assert pieces[1].detected == network.detected[:2]  # none of the likely ones is known: all may be

@@ -1,7 +1,7 @@
 """From pieces to attempts: encoding in a short context, language detection, generation in batches."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -107,10 +107,11 @@ class PieceDecoder:
         for _, group in _groups(unknown, lambda piece: len(_memory(piece))):
             detected = self._network.detect_languages([_memory(piece) for piece in group])
             for piece, languages in zip(group, detected, strict=True):
-                piece.detected = languages[:2]
+                likely = among(piece.request.options.likely_languages, languages)
+                piece.detected = likely[:2]
                 expected = piece.request.expected_language
-                unsure = expected is not None and languages[0][1] < SURE_OF_LANGUAGE
-                piece.language = expected if unsure else languages[0][0]
+                unsure = expected is not None and likely[0][1] < SURE_OF_LANGUAGE
+                piece.language = expected if unsure else likely[0][0]
 
     def attempt(self, pieces: Iterable[Piece], *, temperature: float = 0.0, continued: bool = True) -> None:
         """Adds an attempt to each encoded piece.
@@ -141,7 +142,7 @@ class PieceDecoder:
 
     def _read(self, piece: Piece, prompt: Prompt, result: Generated) -> Attempt:
         tail = result.tokens[len(prompt.given) :]
-        text = self._network.tokenizer(piece.known_language).decode(list(tail))
+        text = self._network.tokenizer(piece.known_language, piece.request.options.task).decode(list(tail))
         if prompt.given:  # the settled text itself, should its tokens not give it back letter by letter
             text = piece.settled_text + text
         return Attempt(
@@ -160,7 +161,7 @@ class PieceDecoder:
     def _prompt(self, piece: Piece, temperature: float, continued: bool) -> Prompt:
         prompted = self._temperature(piece, temperature) <= _PROMPTED_UP_TO_TEMPERATURE
         return build_prompt(
-            self._network.tokenizer(piece.known_language),
+            self._network.tokenizer(piece.known_language, piece.request.options.task),
             piece.request.options if prompted else None,
             piece.settled_text if continued else "",
         )
@@ -170,6 +171,17 @@ class PieceDecoder:
 
     def _temperature(self, piece: Piece, least: float) -> float:
         return max(least, piece.request.options.temperature) if piece.is_final else 0.0
+
+
+def among(likely: Collection[str], languages: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The languages that are likely, in their order, with the probabilities that they have if it must be one of them.
+
+    All as they were, if nothing is known to be likely, or the model knows none of it.
+    """
+    total = sum(probability for code, probability in languages if code in likely)
+    if total <= 0:
+        return languages
+    return [(code, probability / total) for code, probability in languages if code in likely]
 
 
 def continued(settled: str, text: str) -> str:

@@ -17,6 +17,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
+from asr_service.domain.value_objects.asr_config import Task
 from asr_service.infrastructure.asr.whisper.numerals import writes_number
 from asr_service.infrastructure.asr.whisper.prompt import MAX_POSITIONS, Prompt
 
@@ -91,7 +92,7 @@ class WhisperNetwork:
         self._model: ctranslate2.models.Whisper = whisper.model
         self._vocabulary = whisper.hf_tokenizer
         self._extract = FeatureExtractor(feature_size=self._model.n_mels)
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._tokenizers: dict[tuple[str, Task], Tokenizer] = {}
         self._alignment_heads = json.loads((directory / "config.json").read_text()).get("alignment_heads")
         self.languages = self._known_languages(whisper.supported_languages)
 
@@ -104,11 +105,12 @@ class WhisperNetwork:
         """Whether the model says which of its attention heads follow the audio."""
         return bool(self._alignment_heads)
 
-    def tokenizer(self, language: str) -> Tokenizer:
-        """The tokenizer with the start sequence of a transcription in this language."""
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(self._vocabulary, self.multilingual, "transcribe", language)
-        return self._tokenizers[language]
+    def tokenizer(self, language: str, task: Task = Task.TRANSCRIBE) -> Tokenizer:
+        """The tokenizer with the start sequence of a transcription of this language, or of its translation."""
+        key = (language, task)
+        if key not in self._tokenizers:
+            self._tokenizers[key] = Tokenizer(self._vocabulary, self.multilingual, task.value, language)
+        return self._tokenizers[key]
 
     def features(self, samples: Samples) -> Features:
         """Log-mel features of the audio, not padded: ``[mels, frames]``, a frame each 10 ms."""

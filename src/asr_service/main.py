@@ -15,17 +15,27 @@ from asr_service import __version__
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.error_handlers import install_error_handlers
 from asr_service.app.api.openai import models, transcriptions
+from asr_service.app.api.openapi_document import TAGS, describe
 from asr_service.app.api.v1 import router as v1
 from asr_service.app.api.v1.rest import operations
 from asr_service.app.api.v1.websocket import funasr_routes
 from asr_service.app.middleware.body_limit_middleware import BodyLimitMiddleware
+from asr_service.app.middleware.conditional_get_middleware import ConditionalGetMiddleware
 from asr_service.app.middleware.crash_middleware import CrashMiddleware
-from asr_service.app.middleware.request_log_middleware import RequestLogMiddleware
+from asr_service.app.middleware.deprecation_middleware import Deprecation, DeprecationMiddleware
+from asr_service.app.middleware.idempotency_middleware import IdempotencyMiddleware
+from asr_service.app.middleware.request_log_middleware import REQUEST_ID_HEADER, RequestLogMiddleware
+from asr_service.app.services.idempotency import IdempotentAnswers
 from asr_service.bootstrap import build
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
+from asr_service.shared.clock import SystemClock
 
 _PACKAGE = Path(__file__).parent
+_EXPOSED_HEADERS = (REQUEST_ID_HEADER, "ETag", "Retry-After", "Deprecation", "Sunset", "Link", "Idempotency-Replayed")
+
+DEPRECATIONS: tuple[Deprecation, ...] = ()
+"""What of the interface is to go; docs/api/rest-style.md says how long it is kept."""
 
 
 def create_app(settings: Settings | None = None, *, services: ApiServices | None = None, **overrides: Any) -> FastAPI:
@@ -53,12 +63,20 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
 
     app = _application(settings, lifespan)
     install_error_handlers(app)
+    app.add_middleware(ConditionalGetMiddleware)
+    if ttl_s := settings.server.idempotency_ttl_s:
+        app.add_middleware(IdempotencyMiddleware, answers=IdempotentAnswers(SystemClock(), ttl_s=ttl_s))
     app.add_middleware(CrashMiddleware)
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.server.max_upload_bytes)
     if settings.server.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.server.cors_origins, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=settings.server.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED_HEADERS,
         )
+    app.add_middleware(DeprecationMiddleware, deprecations=DEPRECATIONS)
     app.add_middleware(RequestLogMiddleware, on_request=on_request)
     for router in (v1.router, transcriptions.router, models.router, operations.router):
         app.include_router(router)
@@ -67,6 +85,7 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
     if settings.funasr.enabled:
         app.include_router(funasr_routes.router)
     _serve_page(app, page_folder())
+    describe(app)
     return app
 
 
@@ -76,6 +95,7 @@ def _application(settings: Settings, lifespan: Any) -> FastAPI:
         "version": __version__,
         "summary": "Self-hosted speech recognition: live and batch, Mandarin and English first.",
         "lifespan": lifespan,
+        "openapi_tags": TAGS,
     }
     if settings.api_docs.enabled:
         return FastAPIOffline(**about)  # the documentation pages with their scripts: no other host is asked

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("tidy")
 
 ROUTES = {
     "/v1/audio/transcriptions": {"post"},
+    "/v1/audio/translations": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get"},
     "/api/v1/sessions": {"get"},

@@ -4,16 +4,18 @@ import asyncio
 import re
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import ASGIApp, Message
 from structlog.testing import capture_logs
 
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded
+from tests.fakes.engines import CAPABILITIES
 from tests.fixtures.app import RunningApp, StartApp, wav
 from tests.fixtures.live_sessions import silence, sound
+from tests.fixtures.uploads import upload_of
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -115,7 +117,7 @@ async def test_wishes_reach_the_recognizer(service: RunningApp) -> None:
         temperature="0.4",
         response_format="srt",
         unknown="ignored",
-        **{"include[]": ["logprobs"], "chunking_strategy[type]": "server_vad", "stream": "false"},
+        **{"chunking_strategy": "auto", "stream": "false", "spk": "false", "languages[]": ["en", "zh"]},
     )
     options = service.recognizer.requests[0].options
     assert (options.language, options.prompt, options.temperature, options.word_times) == ("zh", "人工智能", 0.4, True)
@@ -144,6 +146,26 @@ async def test_a_recording_is_not_kept_as_a_session(service: RunningApp) -> None
         ({"language": "klingon"}, "language", "'klingon' is no language code"),
         ({"language": "fr"}, "language", "does not know the language 'fr'"),
         ({"prompt": "x" * 2_001}, "prompt", "longer than 2000"),
+        ({"stream": "perhaps"}, "stream", "'perhaps' is no stream"),
+        ({"stream": "true", "response_format": "srt"}, "response_format", "srt cannot be streamed"),
+        ({"languages": ["en", "fr"]}, "language", "does not know the language 'fr'"),
+        ({"languages": ["zh"], "language": "en"}, "languages", "not among"),
+        ({"languages": ["en"] * 21}, "languages", "more than 20"),
+        ({"keywords": ["x" * 65]}, "keywords", "longer than 64"),
+        ({"keywords[]": ["x"] * 201}, "keywords", "more than 200"),
+        ({"include[]": "everything"}, "include", "'everything' is no include"),
+        ({"chunking_strategy": "none"}, "chunking_strategy", "no chunking_strategy"),
+        ({"chunking_strategy": "[1]"}, "chunking_strategy", "no chunking_strategy"),
+        ({"chunking_strategy": '{"threshold": 0.5}'}, "chunking_strategy.type", "required"),
+        ({"chunking_strategy[type]": "semantic_vad"}, "chunking_strategy.type", "server_vad"),
+        (
+            {"chunking_strategy[type]": "server_vad", "chunking_strategy[threshold]": "2"},
+            *("chunking_strategy.threshold", "less than or equal to 0.95"),
+        ),
+        (
+            {"chunking_strategy": '{"type": "server_vad", "silence_ms": 500}'},
+            *("chunking_strategy.silence_ms", "Allowed fields: type, prefix_padding_ms"),
+        ),
         ({"timestamp_granularities[]": "page"}, "timestamp_granularities", "'page' is no timestamp_granularities"),
     ],
 )
@@ -236,6 +258,94 @@ async def test_a_recording_that_is_too_long_is_refused(start_app: StartApp) -> N
     assert answer.json()["error"]["code"] == "audio_too_long"
 
 
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"response_format": "diarized_json"}, "response_format", "diarization_unavailable"),
+        ({"spk": "true"}, "spk", "diarization_unavailable"),
+        ({"known_speaker_names[]": ["Ann"]}, "known_speaker_names", "diarization_unavailable"),
+        ({"known_speaker_references": ["data:,"]}, "known_speaker_references", "diarization_unavailable"),
+        ({"include[]": "logprobs"}, "include", "unsupported_option"),
+        ({"include": "logprobs"}, "include", "unsupported_option"),
+        ({"keywords[]": "word"}, "keywords", "unsupported_option"),
+        ({"hotwords": "word"}, "hotwords", "unsupported_option"),
+    ],
+)
+async def test_what_the_model_cannot_do_is_refused_and_not_forgotten(
+    service: RunningApp, fields: dict[str, str], param: str, code: str
+) -> None:
+    answer = await service.transcribe(TALK, **fields)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["param"], answer.json()["error"]["code"]) == (param, code)
+    assert service.recognizer.requests == []
+
+
+# --- what is understood
+
+
+HEARS_HOTWORDS = replace(CAPABILITIES, hotwords=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "hotwords"),
+    [
+        ({"keywords[]": ["阿里巴巴", " go "]}, ("阿里巴巴", "go")),
+        ({"keywords": ["one", "two"], "hotwords": "two,three"}, ("one", "two", "three")),
+        ({"hotwords": '{"low": 1, "high": 30}'}, ("high", "low")),
+        ({"hotwords": "a b"}, ("a", "b")),
+    ],
+)
+async def test_keywords_and_hotwords_are_the_same(
+    start_app: StartApp, fields: dict[str, Any], hotwords: tuple[str, ...]
+) -> None:
+    async with start_app(capabilities=HEARS_HOTWORDS) as service:
+        assert (await service.transcribe(TALK, **fields)).status_code == 200
+    assert service.recognizer.requests[0].options.hotwords == hotwords
+
+
+@pytest.mark.parametrize(
+    ("languages", "language", "likely"),
+    [(["zh"], "zh", ()), (["zh-CN", "en", "Chinese"], None, ("zh", "en")), (["auto"], None, ())],
+)
+async def test_languages_say_which_may_be_spoken(
+    service: RunningApp, languages: list[str], language: str | None, likely: tuple[str, ...]
+) -> None:
+    await service.transcribe(TALK, **{"languages[]": languages})
+    options = service.recognizer.requests[0].options
+    assert (options.language, options.likely_languages) == (language, likely)
+
+
+# Of the two sounds, the pause between them is one of 700 ms.
+CLOSE_TALK = wav(sound(500) + silence(700) + sound(500) + silence(2_000))
+
+
+@pytest.mark.parametrize(
+    ("fields", "finals"),
+    [
+        ({}, 1),
+        ({"chunking_strategy": "auto"}, 1),
+        ({"chunking_strategy": '"auto"'}, 1),
+        ({"chunking_strategy": '{"type": "server_vad"}'}, 2),  # 200 ms are the default of OpenAI's schema
+        ({"chunking_strategy": '{"type": "server_vad", "silence_duration_ms": 900}'}, 1),
+        ({"chunking_strategy[type]": "server_vad", "chunking_strategy[silence_duration_ms]": "300"}, 2),
+    ],
+)
+async def test_the_chunking_strategy_says_where_utterances_end(
+    service: RunningApp, fields: dict[str, str], finals: int
+) -> None:
+    answer = await service.transcribe(CLOSE_TALK, **fields)
+    assert answer.status_code == 200, answer.text
+    assert len(service.recognizer.requests) == finals
+
+
+async def test_prefix_padding_is_that_of_the_chunking_strategy(service: RunningApp) -> None:
+    for padding_ms in (0, 800):
+        strategy = f'{{"type": "server_vad", "prefix_padding_ms": {padding_ms}}}'
+        await service.transcribe(wav(silence(1_000) + sound(500) + silence(1_000)), chunking_strategy=strategy)
+    without, padded = (request.span for request in service.recognizer.requests)
+    assert without.start - padded.start == 12_800
+
+
 # --- what can go wrong on this side
 
 
@@ -288,43 +398,8 @@ async def test_a_defect_is_answered_without_its_details(start_app: StartApp) -> 
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-class Upload:
-    """An upload message by message; the client may leave at any of them."""
-
-    def __init__(self, body: bytes, content_type: str) -> None:
-        self.sent: list[Message] = []
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
-        self._scope = {
-            "type": "http",
-            "method": "POST",
-            "path": ROUTE,
-            "raw_path": ROUTE.encode(),
-            "query_string": b"",
-            "headers": [(b"content-type", content_type.encode())],
-        }
-        self._body = body
-
-    def send_up_to(self, end: int) -> None:
-        more = end < len(self._body)
-        self._messages.put_nowait({"type": "http.request", "body": self._body[:end], "more_body": more})
-
-    def leave(self) -> None:
-        self._messages.put_nowait({"type": "http.disconnect"})
-
-    async def served_by(self, app: ASGIApp) -> None:
-        async def send(message: Message) -> None:
-            self.sent.append(message)
-
-        await app(self._scope, self._messages.get, send)
-
-
-async def _upload(service: RunningApp) -> Upload:
-    request = service.client.build_request("POST", ROUTE, files={"file": ("talk.wav", TALK)})
-    return Upload(await request.aread(), request.headers["content-type"])
-
-
 async def test_nobody_works_for_a_client_that_has_gone(service: RunningApp) -> None:
-    upload = await _upload(service)
+    upload = await upload_of(service, TALK)
     service.recognizer.hold()
     serving = asyncio.create_task(upload.served_by(service.app))
     upload.send_up_to(1 << 30)
@@ -336,7 +411,7 @@ async def test_nobody_works_for_a_client_that_has_gone(service: RunningApp) -> N
 
 
 async def test_a_client_that_leaves_in_mid_upload_is_no_crash(service: RunningApp) -> None:
-    upload = await _upload(service)
+    upload = await upload_of(service, TALK)
     upload.send_up_to(50)
     upload.leave()
     with capture_logs() as lines:
@@ -374,10 +449,12 @@ async def test_nothing_of_an_upload_stays_on_the_disk(
 # --- models
 
 
-async def test_the_model_and_its_alias_are_listed(service: RunningApp) -> None:
+async def test_the_model_and_its_aliases_are_listed(service: RunningApp) -> None:
     answer = (await service.client.get("/v1/models")).json()
     assert answer["object"] == "list"
-    assert [model["id"] for model in answer["data"]] == ["scripted", "whisper-1"]
+    assert [model["id"] for model in answer["data"]] == [
+        *("scripted", "whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+    ]
     for model in answer["data"]:
         assert model.keys() == {"id", "object", "created", "owned_by"}
         assert model["object"] == "model"
@@ -387,8 +464,8 @@ async def test_the_model_and_its_alias_are_listed(service: RunningApp) -> None:
 
 async def test_a_model_that_is_not_loaded_is_not_found(service: RunningApp) -> None:
     for answer in (
-        await service.client.get("/v1/models/gpt-4o-transcribe"),
-        await service.transcribe(TALK, model="gpt-4o-transcribe"),
+        await service.client.get("/v1/models/gpt-4o-transcribe-diarize"),
+        await service.transcribe(TALK, model="gpt-4o-transcribe-diarize"),
     ):
         assert answer.status_code == 404
         error = answer.json()["error"]

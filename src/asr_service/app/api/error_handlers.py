@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,7 +16,15 @@ from asr_service.shared.correlation import current_correlation
 from asr_service.shared.errors import AsrError, InvalidRequest
 
 _OPENAI_PREFIX = "/v1/"
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    429: "rate_limit_exceeded",
+}
+_RETRY_AFTER_S = 5.0  # where nothing better is known
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -41,8 +50,9 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     """The framework's own refusals, such as an unknown route."""
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "invalid_request")
-    meaning = replace(meaning_of(InvalidRequest("")), http_status=error.status_code)
+    kind = InvalidRequest("") if error.status_code < 500 else AsrError("")
+    code = _CODES.get(error.status_code, kind.code)
+    meaning = replace(meaning_of(kind), http_status=error.status_code)
     response = error_response(request.url.path, AsrError(f"{error.detail}."), meaning, code=code)
     response.headers.update(error.headers or {})
     return response
@@ -54,24 +64,36 @@ def crash_response(path: str) -> JSONResponse:
     return error_response(path, failed, meaning_of(failed))
 
 
+def openai_error(error: AsrError, meaning: Meaning, *, code: str | None = None) -> dict[str, Any]:
+    """OpenAI's error object; all four of its keys are always there."""
+    message = f"{error.message} {error.hint}" if error.hint else error.message
+    field = error.field if isinstance(error, InvalidRequest) else None
+    return {"error": {"message": message, "type": meaning.openai_type, "param": field, "code": code or error.code}}
+
+
+def problem(error: AsrError, meaning: Meaning, *, code: str | None = None) -> dict[str, Any]:
+    """Problem details (RFC 9457)."""
+    return ProblemResponse(
+        title=HTTPStatus(meaning.http_status).phrase,
+        status=meaning.http_status,
+        detail=error.message,
+        code=code or error.code,
+        hint=error.hint,
+        field=error.field if isinstance(error, InvalidRequest) else None,
+        request_id=current_correlation().get("request_id"),
+    ).model_dump()
+
+
 def error_response(path: str, error: AsrError, meaning: Meaning, *, code: str | None = None) -> JSONResponse:
     """The answer to a request for ``path`` that failed."""
-    field = error.field if isinstance(error, InvalidRequest) else None
-    body: dict[str, Any]
+    headers = {"Retry-After": str(seconds)} if (seconds := _retry_after_s(error, meaning)) is not None else None
     if path.startswith(_OPENAI_PREFIX):
-        message = f"{error.message} {error.hint}" if error.hint else error.message
-        body = {"error": {"message": message, "type": meaning.openai_type, "param": field, "code": code or error.code}}
-        media_type = "application/json"
-    else:
-        body = ProblemResponse(
-            title=HTTPStatus(meaning.http_status).phrase,
-            status=meaning.http_status,
-            detail=error.message,
-            code=code or error.code,
-            hint=error.hint,
-            field=field,
-            request_id=current_correlation().get("request_id"),
-        ).model_dump()
-        media_type = "application/problem+json"
-    headers = {"Retry-After": str(round(error.retry_after_s))} if error.retry_after_s is not None else None
-    return JSONResponse(body, meaning.http_status, headers, media_type)
+        return JSONResponse(openai_error(error, meaning, code=code), meaning.http_status, headers)
+    body = problem(error, meaning, code=code)
+    return JSONResponse(body, meaning.http_status, headers, "application/problem+json")
+
+
+def _retry_after_s(error: AsrError, meaning: Meaning) -> int | None:
+    if error.retry_after_s is not None:
+        return ceil(error.retry_after_s)
+    return ceil(_RETRY_AFTER_S) if meaning.http_status == HTTPStatus.SERVICE_UNAVAILABLE else None

@@ -14,6 +14,7 @@ from os import (
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.api.v1.websocket.pumps import ClientGone, ClientIdle, ClientTooSlow
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from asr_service.domain.entities.audio_session import IllegalTransition
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
@@ -67,6 +68,8 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     MalformedMessage: _INVALID,
     IllegalTransition: _INVALID,
     UnsupportedLanguage: _INVALID,
+    IdempotencyInProgress: Meaning(409, TRY_AGAIN_LATER, EX_TEMPFAIL),
+    IdempotencyKeyReused: Meaning(422, POLICY_VIOLATION, EX_USAGE),
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),

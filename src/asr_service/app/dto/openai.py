@@ -4,17 +4,35 @@ Some fields are required there but say nothing here: they are filled as OpenAI's
 clients can read the answer.
 """
 
+from dataclasses import replace
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from asr_service.domain.services.captions import Caption
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 
-# whisper-1 answers with the English name of the language, not with its code.
-LANGUAGE_NAMES = {"zh": "chinese", "en": "english", "yue": "cantonese", "ja": "japanese", "ko": "korean"}
+
+class ServerVad(BaseModel):
+    """``chunking_strategy`` as an object, with the bounds of this service's endpoints and the defaults of OpenAI's schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["server_vad"]
+    prefix_padding_ms: int = Field(default=300, ge=0, le=1_000)
+    silence_duration_ms: int = Field(default=200, ge=100, le=10_000)
+    threshold: float = Field(default=0.5, ge=0.15, le=0.95)
+
+    def to_domain(self, defaults: EndpointingPolicy) -> EndpointingPolicy:
+        return replace(
+            defaults,
+            threshold=self.threshold,
+            silence_ms=self.silence_duration_ms,
+            prefix_padding_ms=self.prefix_padding_ms,
+        )
 
 
 class DurationUsage(BaseModel):
@@ -29,6 +47,12 @@ class TranscriptionResponse(BaseModel):
 
     text: str
     usage: DurationUsage
+
+
+class TranslationResponse(BaseModel):
+    """``response_format=json`` of a translation."""
+
+    text: str
 
 
 class TranscriptionWord(BaseModel):
@@ -75,12 +99,36 @@ class VerboseTranscriptionResponse(BaseModel):
     """``response_format=verbose_json``; segments and words are there if their granularity was asked for."""
 
     task: Literal["transcribe"] = "transcribe"
-    language: str
-    duration: float
+    language: str = Field(description="its English name, as whisper-1 writes it; empty if nobody speaks")
+    duration: float = Field(description="seconds")
     text: str
-    segments: list[TranscriptionSegment] | None
-    words: list[TranscriptionWord] | None
+    segments: list[TranscriptionSegment] = []
+    words: list[TranscriptionWord] = []
     usage: DurationUsage
+
+
+class VerboseTranslationResponse(BaseModel):
+    """``response_format=verbose_json`` of a translation."""
+
+    task: Literal["translate"] = "translate"
+    language: Literal["english"] = "english"
+    duration: float = Field(description="seconds")
+    text: str
+    segments: list[TranscriptionSegment]
+
+
+class TextDelta(BaseModel):
+    """More of the text, as soon as it is final; all deltas together are the text of ``transcript.text.done``."""
+
+    type: Literal["transcript.text.delta"] = "transcript.text.delta"
+    delta: str
+
+
+class TextDone(BaseModel):
+    """The whole text. OpenAI's schema knows usage in tokens only here, which nobody counts, so there is none."""
+
+    type: Literal["transcript.text.done"] = "transcript.text.done"
+    text: str
 
 
 class ModelResponse(BaseModel):

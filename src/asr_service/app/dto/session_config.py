@@ -25,8 +25,9 @@ from asr_service.domain.value_objects.language import Script, UnsupportedLanguag
 from asr_service.shared.errors import InvalidRequest
 
 MAX_HOTWORDS = 200
+MAX_HOTWORD_CHARACTERS = 64
 MAX_PROMPT_CHARACTERS = 2_000
-Hotword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+Hotword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_HOTWORD_CHARACTERS)]
 Model = TypeVar("Model", bound=BaseModel)
 
 

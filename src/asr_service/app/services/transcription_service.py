@@ -1,7 +1,7 @@
 """Transcribes recordings, through the same sessions that serve live audio."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,13 @@ from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
+from asr_service.shared.errors import AsrError
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are transcribed so far."""
+
+OnUtterance = Callable[[TranscribedUtterance], Awaitable[None]]
+"""Told each utterance that has text, in order, as soon as it is final; transcription goes on when it returns."""
 
 _PASSING_FAILURES = {kind.code: kind for kind in (RecognizerOverloaded, RecognizerUnavailable)}
 
@@ -33,17 +37,23 @@ class TranscriptionService:
         self._admission = admission
 
     async def transcribe(
-        self, caller: Caller, recording: Path, config: SessionConfig, progress: Progress = lambda _seconds: None
+        self,
+        caller: Caller,
+        recording: Path,
+        config: SessionConfig,
+        progress: Progress = lambda _seconds: None,
+        on_utterance: OnUtterance | None = None,
     ) -> Transcript:
         """Transcribes one recording of any common container; memory does not grow with its length.
 
         Raises:
             EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
-            RecognitionFailed: A part of it got no text; a transcript with a hole would be a lie.
+            RecognitionFailed: A part of it got no text; a transcript with a hole would be a lie, so the rest is not waited
+                for.
             RecognizerOverloaded, RecognizerUnavailable: The same, and it may go better another time.
             ServiceOverloaded: There is no room now.
         """
-        collector = _Collector(progress)
+        collector = _Collector(progress, on_utterance)
         config = replace(config, partials=PartialPolicy(enabled=False), stored=False, live=False)
         with self._admission.admit(caller):
             session = self._sessions.open(caller, config, None, collector.deliver)
@@ -72,29 +82,35 @@ async def _feed(session: LiveSession, blocks: AsyncGenerator[bytes, None]) -> No
 class _Collector:
     """Gathers the finals of one session."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, on_utterance: OnUtterance | None) -> None:
         self._progress = progress
+        self._on_utterance = on_utterance
         self._utterances: list[TranscribedUtterance] = []
-        self._failure: UtteranceFailed | None = None
         self._ended: SessionEnded | None = None
 
     async def deliver(self, event: SessionEvent) -> None:
         match event:
             case UtteranceFinalized():
                 if event.hypothesis.text:
-                    self._utterances.append(TranscribedUtterance(event.span, event.hypothesis))
+                    await self._keep(TranscribedUtterance(event.span, event.hypothesis))
                 self._progress(s_from_samples(event.span.end))
             case UtteranceFailed():
-                self._failure = self._failure or event
+                raise _hole(event)
             case SessionEnded():
                 self._ended = event
                 self._progress(s_from_samples(event.decoded_samples))
 
+    async def _keep(self, utterance: TranscribedUtterance) -> None:
+        self._utterances.append(utterance)
+        if self._on_utterance is not None:
+            await self._on_utterance(utterance)
+
     def transcript(self) -> Transcript:
-        if self._failure is not None:
-            start, end = (s_from_samples(edge) for edge in (self._failure.span.start, self._failure.span.end))
-            kind = _PASSING_FAILURES.get(self._failure.code, RecognitionFailed)
-            raise kind(f"No text for {start}–{end} s: {self._failure.message}")
         if self._ended is None or self._ended.reason is not EndReason.COMPLETED:
             raise RecognitionFailed("The transcription was broken off.")
         return Transcript(tuple(self._utterances), self._ended.received_samples)
+
+
+def _hole(failed: UtteranceFailed) -> AsrError:
+    start, end = (s_from_samples(edge) for edge in (failed.span.start, failed.span.end))
+    return _PASSING_FAILURES.get(failed.code, RecognitionFailed)(f"No text for {start}–{end} s: {failed.message}")

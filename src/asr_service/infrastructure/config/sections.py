@@ -92,6 +92,14 @@ class ServerSettings(Section):
         description="Share of the recognizer's time up to which live sessions are let in; 0: however busy it is.",
     )
 
+    idempotency_ttl_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that an answer is kept in memory for requests repeated under the same Idempotency-Key; 0: "
+        "such keys are ignored.",
+    )
+
     @property
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * BYTES_PER_MB

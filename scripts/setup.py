@@ -62,6 +62,8 @@ TEST_PACKAGES = (
     SystemPackage("libatomic1", "the driver of the browser", _has_libatomic),
     SystemPackage("curl", "tests of the REST interface", lambda: shutil.which("curl") is not None),
     SystemPackage("chromium", "tests of the page", lambda: shutil.which("chromium") is not None),
+    SystemPackage("nodejs", "tests with clients for Node", lambda: shutil.which("node") is not None),
+    SystemPackage("npm", "tests with clients for Node", lambda: shutil.which("npm") is not None),
     SystemPackage("postgresql", "tests of the stores", _has_postgresql_server),
 )
 

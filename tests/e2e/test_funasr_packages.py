@@ -4,22 +4,13 @@ Both bring a module of the same name, so each is installed into a folder of its 
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fixtures.client_packages import run_client
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-INSTALLED = ROOT / "build" / "clients"
-SCRIPTS = Path(__file__).parent / "clients"
 
 # Without what they declare but do not need here: audio files of other formats, and publishing themselves. What both need
 # besides, websockets and pydantic, is the tests' own.
@@ -29,30 +20,9 @@ FUNASR_PYTHON = ("funasr-python==0.1.5", "librosa==0.11.0", "lazy-loader==0.6")
 pytestmark = pytest.mark.timeout(300)  # the first run installs
 
 
-def installed(requirements: tuple[str, ...]) -> Path:
-    """The folder with the packages; a broken installation leaves none."""
-    folder = INSTALLED / requirements[0]
-    if not folder.is_dir():
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=INSTALLED) as unfinished:
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            run([*pip, "--target", f"{unfinished}/packages", *requirements])
-            shutil.move(f"{unfinished}/packages", folder)
-    return folder
-
-
-def run(command: list[str], python_path: Path | None = None) -> str:
-    """What a command prints; its failure is the test's."""
-    environment = os.environ if python_path is None else {**os.environ, "PYTHONPATH": str(python_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def recognize(requirements: tuple[str, ...], script: str, server: RunningServer, clip: Clip, mode: str) -> Any:
     """What the user of a package gets."""
-    command = [sys.executable, str(SCRIPTS / script), server.ws_url, str(clip.path), mode]
-    return json.loads(run(command, installed(requirements)))
+    return json.loads(run_client(requirements, script, server.ws_url, str(clip.path), mode))
 
 
 def test_funasr_client_merges_the_segments_of_a_file(server: RunningServer, english_clip: Clip) -> None:

@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust fuzz docs lock clean
+.PHONY: help setup setup-check setup-test models run check test api-test accuracy bench context trust fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ test: setup-test models ## The whole test suite with its coverage gates
 	@$(BIN)/coverage report --include='*/asr_service/domain/*' --fail-under=95
 	@echo 'test: coverage of the wire codecs, at least 95 %'
 	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
+
+api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
+	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py
 
 accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }

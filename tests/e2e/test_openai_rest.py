@@ -22,7 +22,7 @@ from tests.fixtures.client_packages import OPENAI, OPENAI_FOR_NODE, run_client, 
 from tests.fixtures.live_sessions import silence, utterances
 from tests.fixtures.recordings import Clip, join_recordings, write_wav
 from tests.fixtures.served_app import served
-from tests.fixtures.server import RunningServer
+from tests.fixtures.server import RunningServer, eventually
 
 pytestmark = pytest.mark.timeout(300)  # the first run installs
 
@@ -344,3 +344,23 @@ def mandarin_hello(recordings: list[Recording], tmp_path_factory: pytest.TempPat
     """你好世界, with silence around it."""
     (hello,) = [recording for recording in recordings if recording.path.stem == "nihao_shijie"]
     return join_recordings([hello], tmp_path_factory.mktemp("mandarin") / "hello.wav", silence_ms=1_000).path
+
+
+# --- who leaves
+
+
+def test_r4_a_listener_who_hangs_up_frees_the_work(tmp_path: Path) -> None:
+    settings = Settings(database={"url": f"sqlite:///{tmp_path}/asr.db"})  # type: ignore[arg-type]
+    recognizer = FakeRecognizer(lambda request: "word")
+    recognizer.hold(lambda request: request.utterance == 1)
+    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), recognizer, all_is_well)
+    form = {"files": {"file": wav(utterances(1) + silence(1_000) + utterances(2))}, "data": {"stream": "true"}}
+    with served(create_app(settings, engines=engines)) as url:
+        with httpx.stream("POST", f"{url}/v1/audio/transcriptions", **form) as answer:
+            lines = (
+                answer.iter_lines()
+            )  # without a name, it would be closed after its first line, and the connection with it
+            assert "transcript.text.delta" in next(lines)
+            eventually(lambda: len(recognizer.requests) == 2, "the second utterance is asked for")
+        eventually(lambda: recognizer.withdrawn, "the work is broken off")
+    assert recognizer.withdrawn == [recognizer.requests[1].request_id]

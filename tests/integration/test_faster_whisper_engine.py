@@ -11,13 +11,17 @@ import pytest
 from opencc import OpenCC
 
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
-from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions
+from asr_service.domain.value_objects.asr_config import Numbers, RecognitionOptions, Task
 from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ, SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing
 from asr_service.domain.value_objects.language import Script
 from asr_service.infrastructure.artifacts.recordings import Recording
 from asr_service.infrastructure.asr.engine import EngineFailure
-from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngine, FasterWhisperEngineFactory
+from asr_service.infrastructure.asr.faster_whisper_adapter import (
+    FasterWhisperEngine,
+    FasterWhisperEngineFactory,
+    translates,
+)
 from tests.fixtures.recordings import pcm_of
 from tests.fixtures.sounds import as_pcm, noise, tone
 from tests.fixtures.spoken_text import error_rate
@@ -114,6 +118,48 @@ def test_a_phrase_that_fills_its_audio_is_heard_whole_wherever_it_is_cut(
     hypotheses = _heard(engine, *(_request(piece, language="en", beam_size=1) for piece in pieces))
     texts = [hypothesis.text for hypothesis in hypotheses]
     assert [error_rate(phrase.reference, text, "en") for text in texts] == [0] * len(texts), texts
+
+
+def test_speech_is_translated_into_english_beside_others_that_are_not(
+    engine: FasterWhisperEngine, mandarin: Recording
+) -> None:
+    said = _said(mandarin)
+    translation, transcript, given = _heard(
+        engine,
+        _request(said, task=Task.TRANSLATE),
+        _request(said),
+        _request(said, task=Task.TRANSLATE, language="zh"),
+    )
+    for hypothesis in (translation, given):
+        assert error_rate("hello world", hypothesis.text, "en") == 0
+        assert hypothesis.language == "zh"  # which is spoken
+        assert (hypothesis.words, hypothesis.timing) == ((), Timing.NONE)
+    assert error_rate(mandarin.reference, transcript.text, "zh") == 0
+    assert transcript.timing is Timing.ALIGNED
+
+
+@pytest.mark.parametrize(
+    ("name", "multilingual", "able"),
+    [
+        ("whisper-base", True, True),
+        ("whisper-large-v3", True, True),
+        ("whisper-large-v3-turbo", True, False),
+        ("distil-large-v3", True, False),
+        ("whisper-tiny.en", False, False),
+    ],
+)
+def test_models_that_were_trained_on_transcripts_only_do_not_translate(
+    name: str, multilingual: bool, able: bool
+) -> None:
+    assert translates(name, multilingual=multilingual) is able
+
+
+def test_a_model_that_cannot_translate_fails_on_that_alone(whisper_base_directory: Path, mandarin: Recording) -> None:
+    engine = FasterWhisperEngineFactory(whisper_base_directory, "whisper-base-turbo")()
+    assert not engine.capabilities.translation
+    refused, heard = engine.recognize([_request(_said(mandarin), task=Task.TRANSLATE), _request(_said(mandarin))])
+    assert isinstance(refused, EngineFailure)
+    assert isinstance(heard, Hypothesis)
 
 
 def test_mandarin_is_detected_and_understood(engine: FasterWhisperEngine, mandarin: Recording) -> None:

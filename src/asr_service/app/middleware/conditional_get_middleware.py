@@ -9,10 +9,10 @@ _PREFIX = "/api/"
 
 
 class ConditionalGetMiddleware:
-    """Gives what is read under ``/api/`` a tag of its content, and answers 304 to who has that content.
+    """Gives JSON that is read under ``/api/`` a tag of its content, and answers 304 to who has that content.
 
-    Answers are held until they are whole: pages there are bounded. A client may keep them, but has to ask each time whether
-    they are still true.
+    Such answers are held until they are whole: pages there are bounded. A client may keep them, but has to ask each time
+    whether they are still true. Everything else passes as it comes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -22,31 +22,36 @@ class ConditionalGetMiddleware:
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(_PREFIX):
             await self._app(scope, receive, send)
             return
-        start: Message = {}
+        held: Message | None = None
         body = bytearray()
 
         async def send_tagged(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            body.extend(message.get("body", b""))
-            if not message.get("more_body", False):
-                await _send_answer(start, bytes(body), Headers(scope=scope).getlist("if-none-match"), send)
+            nonlocal held
+            if message["type"] == "http.response.start" and _has_tag(message):
+                held = message
+            elif held is None:
+                await send(message)
+            else:
+                body.extend(message.get("body", b""))
+                if not message.get("more_body", False):
+                    await _send_answer(held, bytes(body), Headers(scope=scope).getlist("if-none-match"), send)
 
         await self._app(scope, receive, send_tagged)
 
 
+def _has_tag(start: Message) -> bool:
+    return start["status"] == 200 and Headers(raw=start["headers"]).get("content-type") == "application/json"
+
+
 async def _send_answer(start: Message, body: bytes, known: list[str], send: Send) -> None:
-    if start["status"] == 200:
-        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = MutableHeaders(scope=start)
-        headers["etag"] = tag
-        headers["cache-control"] = "private, no-cache"
-        if _knows(known, tag):
-            start["status"] = 304
-            del headers["content-length"], headers["content-type"]
-            body = b""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = MutableHeaders(scope=start)
+    headers["etag"] = tag
+    headers["cache-control"] = "private, no-cache"
+    if _knows(known, tag):
+        start["status"] = 304
+        del headers["content-length"], headers["content-type"]
+        body = b""
     await send(start)
     await send({"type": "http.response.body", "body": body})
 

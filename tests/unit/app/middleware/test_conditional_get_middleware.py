@@ -9,10 +9,14 @@ from asr_service.app.middleware.conditional_get_middleware import ConditionalGet
 
 
 async def _ask(
-    *known: bytes, body: bytes = b"content", status: int = 200, **scope: Any
+    *known: bytes,
+    body: bytes = b"content",
+    status: int = 200,
+    content_type: bytes = b"application/json",
+    **scope: Any,
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body[:3], "more_body": True})
         await send({"type": "http.response.body", "body": body[3:]})
@@ -59,7 +63,13 @@ async def test_who_has_other_content_gets_this(known: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"status": 404}, {"method": "POST"}, {"path": "/v1/models"}, {"type": "websocket"}],
+    [
+        {"status": 404},
+        {"method": "POST"},
+        {"path": "/v1/models"},
+        {"type": "websocket"},
+        {"content_type": b"text/event-stream"},
+    ],
 )
 async def test_nothing_else_is_touched(change: dict[str, Any]) -> None:
     status, headers, body = await _ask(b"*", **change)

@@ -21,6 +21,8 @@ ROUTES = {
     "/v1/audio/transcriptions": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get"},
+    "/v1/realtime/client_secrets": {"post"},
+    "/v1/realtime/transcription_sessions": {"post"},
     "/api/v1/sessions": {"get"},
     "/api/v1/sessions/{session_id}": {"get"},
     "/api/v1/sessions/{session_id}/results": {"get"},

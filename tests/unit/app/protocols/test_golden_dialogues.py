@@ -1,5 +1,6 @@
 """Every recorded dialogue is replayed through its codec."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,19 @@ import pytest
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
+from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from tests.fixtures.dialogues import CAPABILITIES, replay
 
 GOLDEN = Path(__file__).parents[3] / "golden"
-CODECS: dict[str, CodecFactory] = {"native": NativeCodec, "funasr": FunAsrCodec}
+CODECS: dict[str, CodecFactory] = {
+    "native": NativeCodec,
+    "funasr": FunAsrCodec,
+    "openai_realtime": partial(OpenAiRealtimeCodec, opening=Opening("sess_1")),
+    "openai_realtime_beta": partial(
+        OpenAiRealtimeCodec, opening=Opening("sess_1", beta=True, for_transcription=True, model="whisper-1")
+    ),
+}
 DIALOGUES = sorted(GOLDEN.glob("*/*.jsonl"))
 
 

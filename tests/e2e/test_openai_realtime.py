@@ -3,7 +3,6 @@
 The names of the tests are those of the points of conformance, T1 to T10.
 """
 
-import asyncio
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -273,10 +272,15 @@ async def test_t10_browsers_show_their_key_among_the_sub_protocols(
     assert key not in server.log_text
 
 
-async def test_t10_a_client_secret_brings_its_session(server: RunningServer, short_english_clip: Clip) -> None:
-    audio_input = {"turn_detection": None, "format": {"type": "audio/pcmu"}, "transcription": {"language": "en"}}
+def client_secret(server: RunningServer, **audio_input: Any) -> dict[str, Any]:
+    """What a backend asks for on behalf of a browser."""
     body = {"expires_after": {"anchor": "created_at", "seconds": 60}, "session": {"audio": {"input": audio_input}}}
-    secret = (await asyncio.to_thread(httpx.post, f"{server.http_url}/v1/realtime/client_secrets", json=body)).json()
+    made: dict[str, Any] = httpx.post(f"{server.http_url}/v1/realtime/client_secrets", json=body).json()
+    return made
+
+
+async def test_t10_a_client_secret_brings_its_session(server: RunningServer, short_english_clip: Clip) -> None:
+    secret = client_secret(server, turn_detection=None, format={"type": "audio/pcmu"}, transcription={"language": "en"})
     protocols = ["realtime", f"openai-insecure-api-key.{secret['value']}"]
 
     async with connected(server.ws_url, "", protocols=protocols) as client:

@@ -26,13 +26,13 @@ ROUTES = {
     "/v1/audio/translations": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get"},
+    "/v1/realtime/client_secrets": {"post"},
+    "/v1/realtime/transcription_sessions": {"post"},
     "/api/v1/sessions": {"get"},
     "/api/v1/sessions/{session_id}": {"get"},
     "/api/v1/sessions/{session_id}/results": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
-    "/v1/realtime/client_secrets": {"post"},
-    "/v1/realtime/transcription_sessions": {"post"},
     "/metrics": {"get"},
 }
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Generic, TypeVar
@@ -37,7 +37,7 @@ class ClientSecret(Generic[Bound]):
         bound: What holds for whoever shows it.
     """
 
-    value: str
+    value: str = field(repr=False)
     expires_at: datetime
     bound: Bound
 

@@ -50,14 +50,14 @@ def test_wishes_are_fulfilled() -> None:
         script="traditional",
         numbers="spoken",
         word_times=False,
-        endpointing={"threshold": 0.6, "sentence_silence_ms": 300},
+        endpointing={"threshold": 0.6, "sentence_silence_ms": 300, "on_demand": True},
         partials={"enabled": False, "max_interval_ms": 4_000},
     )
     assert config == SessionConfig(
         name="demo",
         stored=False,
         options=RecognitionOptions("en", "p", ("a", "b"), Script.TRADITIONAL, word_times=False, numbers=Numbers.SPOKEN),
-        endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700, sentence_silence_ms=300),
+        endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700, sentence_silence_ms=300, on_demand=True),
         partials=PartialPolicy(enabled=False, interval_ms=900, max_interval_ms=4_000),
     )
 

@@ -1,6 +1,9 @@
 """What holds for every frame that a client may send, and for every session that may be told of."""
 
 import json
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,8 +24,10 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
 )
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
-from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFinalized
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
+from asr_service.domain.events.recognition_events import PartialRecognized, SpeechEnded, UtteranceFinalized
+from asr_service.domain.events.session_events import EndpointForced
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.transcript import join_texts
 from tests.fixtures.codecs import CODECS
 from tests.fixtures.dialogues import CAPABILITIES
@@ -31,7 +36,12 @@ from tests.fixtures.funasr_client import stamps_that_html5_looks_up
 from tests.fixtures.session_events import Spoken, events_of, utterances
 from tests.fixtures.wire_checker import check_session
 
+RealtimeCodec = partial(OpenAiRealtimeCodec, opening=Opening("sess_1"))
+ON_DEMAND = SessionConfig(endpointing=EndpointingPolicy(on_demand=True))
 END = '{"is_speaking": false}'
+APPEND = json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA" * 1_600})
+COMMIT = '{"type": "input_audio_buffer.commit"}'
+CLEAR = '{"type": "input_audio_buffer.clear"}'
 
 _KEYS = (
     "type",
@@ -65,7 +75,15 @@ _KEYS += (
     "reset",
 )
 _KEYS += ("data", "rate", "width", "channels", "text", "transcript_names", "transcript_terms")
+_KEYS += ("session", "event_id", "input", "transcription", "turn_detection", "format", "model", "threshold")
 _WORDS = (
+    "session.update",
+    "transcription_session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "server_vad",
+    "audio/pcmu",
     "start",
     "configure",
     "end",
@@ -96,7 +114,9 @@ _messages = st.dictionaries(st.sampled_from(_KEYS), _nasty | _values | st.sample
 _frames = st.one_of(
     _messages,
     st.sampled_from(['{"type": "start"}', '{"type": "end"}', END, '{"type": "audio-chunk"}', '{"type": "Finalize"}']),
+    st.sampled_from([APPEND, COMMIT, CLEAR]),
     st.sampled_from(["START", "stop", "Commit", "HOTWORDS: a,b", "LANGUAGE:zh", "POSTPROCESS_HOTWORDS:a=>b"]),
+    _values.map(lambda value: json.dumps({"type": "session.update", "session": {"audio": {"input": value}}})),
     st.text(max_size=30),
     st.binary(max_size=30),
     _values.map(json.dumps),
@@ -150,7 +170,7 @@ def test_an_exchange_is_a_start_then_audio_then_an_end(new_codec: CodecFactory, 
     said = [type(message).__name__ for frame in frames for message in codec.decode(frame)]
     running = False
     for name in said:
-        if name in ("AudioData", "ChangeOptions", "ForceEndpoint", "EndInput"):
+        if name in ("AudioData", "ChangeOptions", "ChangeEndpointing", "ForceEndpoint", "DiscardAudio", "EndInput"):
             assert running, said
             running = name != "EndInput"
         elif name == "StartSession":
@@ -212,6 +232,63 @@ def test_online_clients_read_the_finals_by_appending_alone(spoken: list[Spoken],
     assert {message["mode"] for message in messages} == {"2pass-online"}
     expected = join_texts(one.final or "" for one in spoken)
     assert "".join(message["text"] for message in messages).replace(" ", "") == expected.replace(" ", "")
+
+
+@given(spoken=utterances())
+def test_each_item_of_a_realtime_client_has_one_outcome_and_deltas_that_are_appended(spoken: list[Spoken]) -> None:
+    codec = RealtimeCodec(CAPABILITIES, SessionConfig())
+    deltas: dict[str, str] = {}
+    outcomes: dict[str, str | None] = {}
+    for event in _checked(spoken):
+        for message in map(_read, codec.encode(event)):
+            kind, item_id = message["type"].rpartition(".")[2], message.get("item_id", "")
+            assert item_id not in outcomes, "said of an item that is complete"
+            if kind == "speech_started":
+                deltas[item_id] = ""
+            elif kind == "delta":
+                deltas[item_id] += message["delta"]
+                if isinstance(event, PartialRecognized):
+                    assert deltas[item_id] == event.stable
+            elif kind in ("completed", "failed"):
+                outcomes[item_id] = message.get("transcript")
+    assert list(outcomes.values()) == [one.final for one in spoken]
+    for told, one in zip(deltas.values(), spoken, strict=True):
+        stable = one.stable[-1] if one.stable else ""
+        assert told == (one.final if one.final and one.final.startswith(stable) else stable)
+
+
+@given(spoken=utterances(failing=False, true_to_partials=True), commits=st.lists(st.integers(0, 4), max_size=3))
+def test_items_that_a_client_commits_have_all_texts_between_its_commits(
+    spoken: list[Spoken], commits: list[int]
+) -> None:
+    codec = RealtimeCodec(CAPABILITIES, SessionConfig())
+    ends = sorted({min(commit, len(spoken)) for commit in commits} | {len(spoken)})
+    transcripts: list[str] = []
+    deltas: dict[str, str] = {}
+    for event in _with_commits(_checked(spoken), ends):
+        for message in map(_read, codec.encode(event)):
+            if message["type"].endswith(".delta"):
+                deltas[message["item_id"]] = deltas.get(message["item_id"], "") + message["delta"]
+            elif message["type"].endswith(".completed"):
+                transcripts.append(message["transcript"])
+                assert deltas.get(message["item_id"], "").replace(" ", "") == message["transcript"].replace(" ", "")
+    pieces = [spoken[start:end] for start, end in pairwise([0, *ends])]
+    assert transcripts == [join_texts(one.final or "" for one in piece) for piece in pieces]
+
+
+def _with_commits(events: list[Any], ends: list[int]) -> list[Any]:
+    """The events, and a forced endpoint after the end of each of the numbered utterances; 0: before the first."""
+
+    def forced(end: int) -> EndpointForced:
+        return EndpointForced(session_id="ses_1", at_s=0.0, position=end * 16_000, utterance=end - 1 if end else None)
+
+    committed = [forced(0)] if 0 in ends else []
+    with_commits = [replace(events[0], config=ON_DEMAND), *committed]
+    for event in events[1:]:
+        with_commits.append(event)
+        if isinstance(event, SpeechEnded) and event.utterance + 1 in ends:
+            with_commits.append(forced(event.utterance + 1))
+    return with_commits
 
 
 @given(spoken=utterances())

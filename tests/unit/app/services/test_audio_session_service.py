@@ -15,11 +15,22 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionStarted
+from asr_service.domain.events.session_events import (
+    AudioDiscarded,
+    EndpointingChanged,
+    SessionEnded,
+    SessionEvent,
+    SessionStarted,
+)
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionKind, RecognitionRequest
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityUnavailable
-from asr_service.domain.value_objects.asr_config import PartialPolicy, RecognitionOptions, SessionConfig
+from asr_service.domain.value_objects.asr_config import (
+    EndpointingPolicy,
+    PartialPolicy,
+    RecognitionOptions,
+    SessionConfig,
+)
 from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat, samples_from_ms
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason
@@ -172,6 +183,37 @@ async def test_an_endpoint_on_demand_ends_the_utterance_where_it_is() -> None:
 
 
 @tidy
+async def test_another_endpointing_holds_for_the_audio_that_is_pushed_next() -> None:
+    studio = Studio()
+    session = studio.open(SessionConfig(endpointing=EndpointingPolicy(on_demand=True)))
+    running = asyncio.create_task(session.run())
+    await _say(session, utterances(2))
+    await session.change_endpointing(EndpointingPolicy())
+    await _say(session, utterances(2))
+    await session.end_input()
+    await running
+    studio.listener.finish()
+    assert [ended.span.end > 40_000 for ended in studio.listener.of_type(SpeechEnded)] == [True, True]
+    assert len(studio.listener.of_type(EndpointingChanged)) == 1
+
+
+@tidy
+async def test_audio_that_is_discarded_has_no_final() -> None:
+    studio = Studio()
+    session = studio.open()
+    running = asyncio.create_task(session.run())
+    await _say(session, sound(1_000))
+    await session.discard_audio()
+    await _say(session, utterances(1))
+    await session.end_input()
+    await running
+    studio.listener.finish()
+    (final,) = studio.listener.of_type(UtteranceFinalized)
+    assert final.span.start >= 16_000
+    assert [discarded.utterance for discarded in studio.listener.of_type(AudioDiscarded)] == [0]
+
+
+@tidy
 async def test_the_inputs_that_come_after_the_end_are_ignored() -> None:
     studio = Studio()
     studio.recognizer.hold()
@@ -181,6 +223,8 @@ async def test_the_inputs_that_come_after_the_end_are_ignored() -> None:
     await session.end_input()
     await session.push_audio(sound(500))
     await session.force_endpoint()
+    await session.discard_audio()
+    await session.change_endpointing(EndpointingPolicy(on_demand=True))
     await session.end_input()
     await studio.recognizer.wait_for_requests(1)
     await everybody_waits()

@@ -1,9 +1,12 @@
 """One connection from its handshake to its close code, with clients of every kind of manners."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.native import NativeCodec
+from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.app.api.v1.websocket.protocols.vosk import VoskCodec
 from asr_service.app.services.admission import Admission
 from asr_service.app.services.audio_session_service import SessionLimits
@@ -533,6 +537,58 @@ async def test_a_server_that_stops_ends_its_sessions() -> None:
         await serving
     assert len(door.studio.publisher.of_type(SessionEnded)) == 1
     assert door.admission.active == 0
+
+
+async def test_a_client_that_commits_has_its_items_in_the_order_of_its_commits() -> None:
+    door = Door(Studio(recognizer=FakeRecognizer(lambda request: f"{len(request.pcm)} bytes")))
+    async with door.connection(partial(OpenAiRealtimeCodec, opening=Opening("sess_1"))) as socket:
+        assert (await socket.hear())["type"] == "session.created"
+        wanted = {"turn_detection": None, "format": {"type": "audio/pcm", "rate": 16_000}}
+        socket.say({"type": "session.update", "session": {"audio": {"input": wanted}}})
+        for audio in (utterances(2), silence(500), sound(600)):
+            socket.say({"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()})
+            socket.say({"type": "input_audio_buffer.commit"})
+        socket.say({"type": "input_audio_buffer.append", "audio": base64.b64encode(sound(700)).decode()})
+        socket.say({"type": "input_audio_buffer.clear"})
+        await socket.hear_until(type="input_audio_buffer.cleared")
+        while len(_completed(socket)) < 3:
+            await socket.hear()
+        socket.say({"type": "session.update", "session": {"turn_detection": {"type": "server_vad"}}})
+        socket.say({"type": "input_audio_buffer.append", "audio": base64.b64encode(utterances(1)).decode()})
+        await socket.hear_until(type="input_audio_buffer.speech_stopped")
+        while len(_completed(socket)) < 4:
+            await socket.hear()
+        socket.leave()
+    texts = [message["transcript"] for message in _completed(socket)]
+    assert [bool(text) for text in texts] == [True, False, True, True]
+    assert not [message for message in socket.messages if message["type"] == "error"]
+    assert door.closes == [("openai_realtime", 1000)]
+
+
+def _completed(socket: ScriptedSocket) -> list[dict[str, Any]]:
+    return [message for message in socket.messages if message["type"].endswith(".completed")]
+
+
+async def test_what_a_codec_refuses_when_it_is_made_is_refused_before_the_handshake() -> None:
+    door = Door()
+    socket = ScriptedSocket("/v1/realtime")
+    await door.serve(socket, partial(OpenAiRealtimeCodec, opening=Opening("sess_1", model="gpt-9")))
+    start, body = socket.sent
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+    error = json.loads(body["body"])["error"]
+    assert (error["code"], error["param"]) == ("model_not_found", "model")
+    assert door.admission.active == 0
+    assert door.closes == []
+
+
+async def test_under_openais_paths_a_full_house_is_told_in_its_words() -> None:
+    door = Door(max_sessions=0)
+    socket = ScriptedSocket("/v1/realtime")
+    await door.serve(socket, partial(OpenAiRealtimeCodec, opening=Opening("sess_1")))
+    start, body = socket.sent
+    assert start["status"] == 503
+    assert (b"retry-after", b"5") in start["headers"]
+    assert json.loads(body["body"])["error"]["type"] == "server_error"
 
 
 async def test_other_connections_do_not_notice_one_that_fails() -> None:

@@ -43,8 +43,8 @@ def test_session_defaults_are_those_of_the_domain() -> None:
 def test_the_bounds_of_session_defaults_are_those_of_the_domain(
     section: type[EndpointingSettings | PartialSettings], policy: Any
 ) -> None:
-    chosen_by_clients_alone = {"on_demand"}
-    assert set(section.model_fields) == {field.name for field in fields(policy)} - chosen_by_clients_alone
+    # Endpoints on demand only are a choice of clients that ask for them: others would never get a final.
+    assert set(section.model_fields) == {field.name for field in fields(policy)} - {"on_demand"}
     for name, info in section.model_fields.items():
         room = {"silence_ms": 10_000} if name == "sentence_silence_ms" else {}
         for bound, beyond in _bounds(info.metadata):

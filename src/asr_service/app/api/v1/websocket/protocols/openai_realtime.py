@@ -7,7 +7,6 @@ shapes. Many clients take every ``error`` for the end, so none is sent for what 
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,9 +98,7 @@ class OpenAiRealtimeCodec:
         self._beta = opening.beta
         self._started = False
         self._buffered_bytes = 0  # since the last commit of the client
-        self._conversation = Conversation(
-            opening.session_id.partition("_")[2], on_demand=self._config.turn_detection is None
-        )
+        self._conversation = Conversation(opening.session_id.partition("_")[2])
         self._event_number = 0
         self._client_event_id: str | None = None  # of the event that is being answered
         self._readers: dict[str, Callable[[dict[str, Any]], list[ClientMessage]]] = {
@@ -172,7 +169,8 @@ class OpenAiRealtimeCodec:
         try:
             config = self._updates.apply(before, message.get("session"))
             if self._started and config.audio_format != before.audio_format:
-                raise FormatFixed("The format of audio cannot change after the first audio.")
+                fixed = "The format of audio cannot change after the first audio."
+                raise FormatFixed(fixed, field="audio.input.format")
         except InvalidRequest as error:
             error.field = "session" if error.field is None else f"session.{error.field}"
             raise
@@ -185,9 +183,10 @@ class OpenAiRealtimeCodec:
         return [Reply((self._frame(answer, session=self._session()),)), *changes]
 
     def _append(self, message: dict[str, Any]) -> list[ClientMessage]:
+        text = message.get("audio")
         try:
-            data = base64.b64decode(message.get("audio", ""), validate=True)
-        except (TypeError, ValueError, binascii.Error) as error:
+            data = base64.b64decode(text if isinstance(text, str) else "no", validate=True)
+        except ValueError as error:
             raise MalformedMessage("The audio is no base64 text.", field="audio") from error
         if not data:
             return []
@@ -198,7 +197,6 @@ class OpenAiRealtimeCodec:
         if self._started:
             return []
         self._started = True
-        self._conversation.begin(on_demand=self._config.turn_detection is None)
         return [StartSession(self._config.session_config(self._defaults), self._config.audio_format)]
 
     def _commit(self, _message: dict[str, Any]) -> list[ClientMessage]:

@@ -15,7 +15,13 @@ from asr_service.domain.events.recognition_events import (
     UtteranceFailed,
     UtteranceFinalized,
 )
-from asr_service.domain.events.session_events import AudioDiscarded, EndpointForced, EndpointingChanged, SessionEvent
+from asr_service.domain.events.session_events import (
+    AudioDiscarded,
+    EndpointForced,
+    EndpointingChanged,
+    SessionEvent,
+    SessionStarted,
+)
 from asr_service.domain.value_objects.audio_metadata import ms_from_samples, s_from_samples, samples_from_ms
 from asr_service.domain.value_objects.transcript import join_texts
 
@@ -55,22 +61,17 @@ class Conversation:
 
     Args:
         connection_id: Makes the ids of items unique beyond the connection.
-        on_demand: Whether turn detection is off at first.
     """
 
-    def __init__(self, connection_id: str, *, on_demand: bool) -> None:
+    def __init__(self, connection_id: str) -> None:
         self._connection_id = connection_id
-        self._on_demand = on_demand
+        self._on_demand = False  # whether turn detection is off, in the audio that events tell of
         self._items = 0
         self._filling: _Item | None = None  # not committed yet
         self._committed: deque[_Item] = deque()  # not complete yet
         self._item_of: dict[int, _Item] = {}  # by utterances that are owed
         self._last_id: str | None = None  # of the item that was committed last
         self._committed_samples = 0  # where the last item ended
-
-    def begin(self, *, on_demand: bool) -> None:
-        """Tells how the session starts; later changes are events of it."""
-        self._on_demand = on_demand
 
     def told(self, event: SessionEvent) -> list[ServerMessage]:
         """What the client is to be told of an event."""
@@ -89,6 +90,8 @@ class Conversation:
                 return self._forced(event)
             case AudioDiscarded(position=position):
                 return self._discarded(position)
+            case SessionStarted(config=config):
+                self._on_demand = config.endpointing.on_demand
             case EndpointingChanged(endpointing=endpointing):
                 self._on_demand = endpointing.on_demand
         return []

@@ -8,12 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from asr_service.app.api.v1.live.connection import ConnectionLimits
-from asr_service.app.api.v1.tcp.listener import CannotListen
+from asr_service.app.api.v1.live.outbox import ClientGone
+from asr_service.app.api.v1.tcp.listener import CannotListen, listening
 from asr_service.app.api.v1.tcp.protocols.wyoming import WyomingCodec
 from asr_service.app.api.v1.tcp.protocols.wyoming_framing import MAX_HEADER_BYTES
-from asr_service.app.api.v1.tcp.wyoming_server import wyoming_served
+from asr_service.app.api.v1.tcp.wyoming_server import WyomingTransport, wyoming_served
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory
 from asr_service.app.services.audio_session_service import SessionLimits
 from asr_service.domain.events.session_events import SessionEnded
@@ -292,6 +294,38 @@ async def test_a_defect_is_told_and_other_clients_do_not_notice() -> None:
         assert [event.data["code"] for event in await bad.hear_all()] == ["internal_error"]
         await good.send("audio-stop")
         assert [event.type for event in await good.hear_all()] == ["transcript"]
+
+
+async def test_a_fault_of_the_server_closes_the_connection_and_stands_in_the_log() -> None:
+    def no_codec(*_: object) -> WyomingCodec:
+        raise ZeroDivisionError
+
+    with capture_logs() as logged:
+        async with client_of(Door(), no_codec) as client:
+            assert await client.hear() is None
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["connection_crashed"]
+
+
+async def _send_without_end(transport: WyomingTransport) -> None:
+    while True:
+        await transport.send('{"type": "pong", "data": {}}')
+
+
+async def test_a_client_that_is_gone_can_be_sent_nothing() -> None:
+    gone = asyncio.Event()
+
+    def on_connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+        gone.set()
+
+    async with listening(on_connected, "127.0.0.1", 0, what="this test", hint="") as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        transport = WyomingTransport(reader, writer)
+        await gone.wait()
+        assert await transport.receive(30) is None
+        with pytest.raises(ClientGone):
+            await _send_without_end(transport)  # the first goes out, and comes back
+        await transport.close(1000)
 
 
 async def test_a_port_that_cannot_be_had_is_said_with_a_hint() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.breakable_proxy import BreakableProxy, breakable_proxy
-from tests.fixtures.node import service_free_environment
+from tests.fixtures.node import environment_for_node
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
 
@@ -46,7 +46,7 @@ async def test_the_tests_in_javascript_pass(
     speech.write_bytes(PAUSE.join([english_clip.pcm, short_english_clip.pcm, english_clip.pcm, PAUSE]))
     tests = sorted(str(path) for path in (ROOT / "tests" / "javascript").glob("*.test.mjs"))
     async with breakable_proxy(server.http_url) as proxy, breaker(proxy) as breaker_url:
-        environment = service_free_environment(
+        environment = environment_for_node(
             ASR_TEST_URL=server.http_url,
             ASR_TEST_PROXY_URL=proxy.url,
             ASR_TEST_BREAKER_URL=breaker_url,

@@ -1,7 +1,7 @@
 // The page: microphone or file in, text out.
 
+import { AsrClient } from "./asr-client.js";
 import { Microphone } from "./microphone.js";
-import { Stream } from "./stream.js";
 import { otherLanguageName, switchLanguage, text, translatePage } from "./texts.js";
 import { Transcript } from "./transcript.js";
 
@@ -10,11 +10,13 @@ const SILENT_DBFS = -60;
 const LOUD_DBFS = -3;
 const MICROPHONE_PROBLEMS = { NotAllowedError: "microphoneDenied", NotFoundError: "microphoneMissing" };
 
+const client = new AsrClient(new URL(".", document.baseURI));
 const transcript = new Transcript();
 let asking = false; // for the microphone
 let microphone = null; // while it is open
 let busy = null; // the stream in progress
-let reading = false; // it is a file's
+let reading = null; // the file, if it is a file's
+let away = ""; // why there is no connection, while there is none: the name of a text
 // Functions, so that switching the language translates what is on the page.
 let status = () => "";
 let problem = () => "";
@@ -24,15 +26,16 @@ function isBusy() {
 }
 
 function show() {
-  const stoppable = microphone !== null || reading;
-  element("microphone").textContent = text(microphone ? "stop" : reading ? "cancel" : "start");
+  const stoppable = microphone !== null || reading !== null || away !== "";
+  element("microphone").textContent = text(microphone ? "stop" : stoppable ? "cancel" : "start");
   element("microphone").setAttribute("aria-pressed", String(stoppable));
   element("microphone").disabled = asking || (busy !== null && !stoppable);
   element("file").disabled = element("language").disabled = isBusy();
   element("level").hidden = microphone === null;
   element("progress").hidden = busy === null || microphone !== null;
   element("interface-language").textContent = otherLanguageName();
-  element("status").textContent = status() || (busy || problem() ? "" : text("ready"));
+  element("status").textContent = away ? text(away) : status() || (busy || problem() ? "" : text("ready"));
+  element("status").toggleAttribute("data-away", away !== "");
   element("problem").textContent = problem();
   element("problem").hidden = !problem();
 }
@@ -50,63 +53,68 @@ function complain(message) {
 function open(audio) {
   complain(() => "");
   transcript.beginSession();
-  let explained = false;
-  const stream = new Stream(
-    { language: element("language").value, audio },
-    {
-      partial: (message) => transcript.showPartial(message),
-      final: (message) => transcript.addFinal(message),
-      failed: (message) => complain(() => message.message),
-      error: (message) => {
-        explained ||= message.fatal;
-        complain(() => [message.message, message.hint].filter(Boolean).join(" "));
-      },
-      ended: (message) => {
-        transcript.endSession(message.received_ms);
-        say("done", message.received_ms / 1000);
-      },
-      closed: (wasOpened, wasEnded) => {
-        busy = null;
-        reading = false;
-        if (!wasEnded) {
-          transcript.endSession();
-          say("");
-          if (!explained && !stream.isCancelled) complain(() => text(wasOpened ? "lost" : "unreachable"));
-        }
-        void stopListening();
-        show();
-      },
-    },
-  );
+  const stream = client.stream({ language: element("language").value, audio });
   busy = stream;
+  void follow(stream);
   show();
   return stream;
+}
+
+// What a stream tells, until it is over.
+async function follow(stream) {
+  let isKnown = false; // the server has answered
+  let receivedMs;
+  try {
+    for await (const event of stream) {
+      if (event.type === "reconnecting") away = isKnown ? "reconnecting" : "connecting";
+      if (event.type === "started" || event.type === "resumed") away = "";
+      if (event.type === "ended") receivedMs = event.received_ms;
+      isKnown ||= event.type === "started";
+      hear(event);
+      show();
+    }
+    say(receivedMs === undefined ? "" : "done", receivedMs / 1000);
+  } catch (error) {
+    say("");
+    complain(explanation(error, isKnown, reading));
+  } finally {
+    busy = reading = null;
+    away = "";
+    transcript.endSession(receivedMs);
+    await stopListening();
+    show();
+  }
+}
+
+function hear(event) {
+  if (event.type === "started" && microphone) say("listening");
+  else if (event.type === "partial") transcript.showPartial(event);
+  else if (event.type === "final") transcript.addFinal(event);
+  else if (event.type === "failed") complain(() => event.message);
+  else if (event.type === "reconnecting") transcript.dropPartial();
+}
+
+function explanation({ code, message, hint }, isKnown, file) {
+  if (code === "file_unreadable") return () => text("fileBroken", file.name);
+  if (code === "server_unreachable") return () => text(isKnown ? "lost" : "unreachable");
+  if (code === "session_not_resumable" || code === "replay_lost") return () => text("lost");
+  return () => [message, hint].filter(Boolean).join(" ");
 }
 
 async function startListening() {
   if (!navigator.mediaDevices) return complain(() => text("insecure"));
   asking = true;
   say("connecting");
-  const waiting = []; // what is said while the connection is made
   let stream = null;
   try {
-    microphone = await Microphone.open(
-      (pcm) => (stream ? stream.sendAudio(pcm.buffer) : waiting.push(pcm.buffer)),
-      showLevel,
-      () => microphone && void finishListening(),
-    );
+    microphone = await Microphone.open((pcm) => stream.send(pcm), showLevel, () => microphone && void finishListening());
   } catch (error) {
     asking = false;
     say("");
     return complain(() => text(MICROPHONE_PROBLEMS[error.name] ?? "microphoneBroken"));
   }
   asking = false;
-  const opening = open({ encoding: "pcm_s16le", sample_rate: microphone.sampleRate, channels: 1 });
-  if (!(await opening.opened)) return;
-  stream = opening;
-  for (const packet of waiting.splice(0)) stream.sendAudio(packet);
-  if (microphone) say("listening");
-  else stream.end(); // stopped in the meantime
+  stream = open({ sample_rate: microphone.sampleRate });
 }
 
 function showLevel(level) {
@@ -129,19 +137,13 @@ async function finishListening() {
   if (busy) say("finishing");
 }
 
-async function readFile(file) {
+function readFile(file) {
   if (!file || isBusy()) return;
-  reading = true;
+  reading = file;
   say("sending", file.name);
   const stream = open({ encoding: "container" });
-  if (!(await stream.opened)) return;
-  try {
-    await stream.sendFile(file);
-    stream.end();
-  } catch {
-    stream.cancel(); // the browser may not read it, or it is gone
-    complain(() => text("fileBroken", file.name));
-  }
+  stream.send(file);
+  stream.end();
 }
 
 async function copy() {
@@ -167,9 +169,12 @@ function download(name, type, content) {
 
 element("microphone").onclick = () => {
   if (microphone) return finishListening();
-  return reading ? busy.cancel() : startListening();
+  return busy ? busy.close() : startListening();
 };
-element("file").onchange = ({ target }) => void readFile(target.files[0]).then(() => (target.value = ""));
+element("file").onchange = ({ target }) => {
+  readFile(target.files[0]);
+  target.value = ""; // so that the same file can be chosen again
+};
 element("copy").onclick = copy;
 element("download-text").onclick = () => download("transcript.txt", "text/plain", `${transcript.asText()}\n`);
 element("download-subtitles").onclick = () => download("transcript.srt", "application/x-subrip", transcript.asSubtitles());
@@ -192,7 +197,7 @@ document.ondragleave = (event) => {
 document.ondrop = (event) => {
   event.preventDefault();
   element("drop").hidden = true;
-  void readFile(event.dataTransfer.files[0]);
+  readFile(event.dataTransfer.files[0]);
 };
 
 translatePage();

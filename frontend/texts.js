@@ -22,6 +22,7 @@ const TEXTS = {
     connecting: "Connecting …",
     listening: "Listening. Speak!",
     sending: (name) => `Reading ${name} …`,
+    reconnecting: "Connection lost, reconnecting … Nothing is lost.",
     finishing: "Finishing …",
     done: (seconds) => `Done: ${seconds.toFixed(1)} s of audio.`,
     copied: "Copied.",
@@ -31,7 +32,7 @@ const TEXTS = {
     microphoneBroken: "The microphone cannot be opened. Is another program using it?",
     fileBroken: (name) => `${name} cannot be read.`,
     unreachable: "The server does not answer, or has no room now. Try again in a moment.",
-    lost: "The connection was lost. What is written below is safe.",
+    lost: "The connection was lost, and could not be made again. What is written below is safe.",
   },
   zh: {
     tagline: "开口说话，或拖入一段录音，文字随即出现。",
@@ -54,6 +55,7 @@ const TEXTS = {
     connecting: "正在连接…",
     listening: "正在听，请说话。",
     sending: (name) => `正在读取 ${name}…`,
+    reconnecting: "连接中断，正在重新连接…内容不会丢失。",
     finishing: "正在收尾…",
     done: (seconds) => `完成：共 ${seconds.toFixed(1)} 秒音频。`,
     copied: "已复制。",
@@ -63,7 +65,7 @@ const TEXTS = {
     microphoneBroken: "无法打开麦克风，可能正被其他程序占用。",
     fileBroken: (name) => `无法读取 ${name}。`,
     unreachable: "服务器没有响应，或暂时没有空位。请稍后再试。",
-    lost: "连接已断开。下面的文字不会丢失。",
+    lost: "连接已断开，无法恢复。下面的文字不会丢失。",
   },
 };
 

@@ -21,6 +21,10 @@ export class Transcript {
   endSession(receivedMs = 0) {
     const heardMs = this.finals.at(-1)?.endMs ?? 0;
     this.lengthMs = Math.max(this.lengthMs, heardMs, this.offsetMs + receivedMs);
+    this.dropPartial();
+  }
+
+  dropPartial() {
     this.showPartial(NOTHING);
   }
 
@@ -34,7 +38,7 @@ export class Transcript {
   }
 
   addFinal({ text, start_ms, end_ms, language }) {
-    this.showPartial(NOTHING);
+    this.dropPartial();
     if (!text) return;
     const final = { text, startMs: this.offsetMs + start_ms, endMs: this.offsetMs + end_ms };
     this.finals.push(final);

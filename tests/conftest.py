@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.app",
     "tests.fixtures.browser",
     "tests.fixtures.command_line",
+    "tests.fixtures.node",
     "tests.fixtures.postgres",
     "tests.fixtures.recordings",
     "tests.fixtures.redis",

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from asr_service.domain.value_objects.transcript import join_texts
+from tests.fixtures.breakable_proxy import Network, breakable_network
 from tests.fixtures.browser import Witness, opened_page
 from tests.fixtures.recordings import Clip, write_wav
 from tests.fixtures.server import RunningServer, eventually
@@ -35,6 +36,13 @@ def open_page(server: RunningServer) -> Iterator[OpenPage]:
     for witness in witnesses:
         assert witness.complaints == []
         assert witness.hosts == {server.http_url.removeprefix("http://")}
+
+
+@pytest.fixture
+def network(server: RunningServer) -> Iterator[Network]:
+    """Between a browser and the server."""
+    with breakable_network(server.http_url) as network:
+        yield network
 
 
 def spoken(page: Page) -> list[str]:
@@ -169,3 +177,73 @@ def test_a_recording_that_is_taken_back_costs_the_server_nothing_more(
     assert 0 < len(spoken(page)) < 100  # what was read is kept
     assert page.locator("#problem").is_hidden()
     eventually(lambda: server.metric("asr_sessions_active") == 0, "the session is freed")
+
+
+def complaints_of_a_cut(witness: Witness) -> list[str]:
+    """What else the browser complains of; it always tells of connections that cannot be made."""
+    return [complaint for complaint in witness.complaints if "WebSocket connection to" not in complaint]
+
+
+def test_speech_goes_on_while_the_connection_is_lost(
+    network: Network, english_clip: Clip, screenshots: Path, tmp_path: Path
+) -> None:
+    twice = tmp_path / "twice.wav"
+    write_wav(twice, english_clip.pcm * 2)
+    with opened_page(network.url, twice, viewport={"width": 1000, "height": 640}) as (page, witness):
+        page.get_by_role("button", name="Start speaking").click()
+        expect(page.locator("#finals li")).to_have_count(1, timeout=TEXT_TIMEOUT_MS)
+        network.fail()
+        expect(page.locator("#status")).to_contain_text("reconnecting")
+        expect(page.locator("#level")).to_be_visible()
+        page.screenshot(path=screenshots / "reconnecting.png")
+        page.get_by_role("button", name="中文").click()
+        expect(page.locator("#status")).to_contain_text("正在重新连接")
+        page.get_by_role("button", name="English").click()
+        network.mend()
+        expect(page.locator("#status")).to_have_text("Listening. Speak!")
+        expect(page.locator("#finals li")).to_have_count(2, timeout=TEXT_TIMEOUT_MS)
+        network.cut()
+        expect(page.locator("#finals li")).to_have_count(4, timeout=TEXT_TIMEOUT_MS)
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#status")).to_contain_text("Done")
+
+        finals = spoken(page)
+        assert english_clip.errors_in(" ".join(finals[:2])) <= 0.1, finals
+        assert english_clip.errors_in(" ".join(finals[2:])) <= 0.1, finals
+        assert complaints_of_a_cut(witness) == []
+
+
+def test_a_recording_is_read_whole_although_the_connection_is_lost(
+    network: Network, english_clip: Clip, tmp_path: Path
+) -> None:
+    lecture = tmp_path / "lecture.wav"
+    write_wav(lecture, english_clip.pcm * 8)  # so long that it is not read before the loss
+    with opened_page(network.url) as (page, witness):
+        page.select_option("#language", "en")
+        page.set_input_files("#file", lecture)
+        expect(page.locator("#finals li").nth(1)).to_be_visible(timeout=TEXT_TIMEOUT_MS)
+        network.fail()
+        expect(page.locator("#status")).to_contain_text("reconnecting")
+        assert 2 <= len(spoken(page)) < 16
+        network.mend()
+        expect(page.locator("#status")).to_contain_text("Done", timeout=2 * TEXT_TIMEOUT_MS)
+
+        finals = spoken(page)
+        assert len(finals) == 16, finals
+        for first, second in zip(finals[::2], finals[1::2], strict=True):
+            assert english_clip.errors_in(f"{first} {second}") <= 0.1
+        assert complaints_of_a_cut(witness) == []
+
+
+def test_a_stream_whose_connection_does_not_come_back_can_be_taken_back(
+    network: Network, short_english_clip: Clip
+) -> None:
+    with opened_page(network.url, short_english_clip.path) as (page, _):
+        page.get_by_role("button", name="Start speaking").click()
+        expect(page.locator("#status")).to_have_text("Listening. Speak!")
+        network.fail()
+        expect(page.locator("#status")).to_contain_text("reconnecting")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+        assert page.locator("#problem").is_hidden()

@@ -8,17 +8,12 @@ from pathlib import Path
 import pytest
 
 from asr_service.infrastructure.config.settings import Settings
+from tests.fixtures.examples import examples
 from tests.fixtures.server import RunningServer, service_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 CHINESE_README = ROOT / "README.zh-CN.md"
-_EXAMPLE = re.compile(r"^<!-- run: (\w+) -->\n```(\w+)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
-
-
-def examples(page: Path) -> dict[str, tuple[str, str]]:
-    """The marked code blocks: name -> (language, code), in their order."""
-    return {name: (language, code) for name, language, code in _EXAMPLE.findall(page.read_text(encoding="utf-8"))}
 
 
 def test_both_readmes_have_the_same_examples_and_commands() -> None:

@@ -12,6 +12,7 @@ HOURS ?=
 UPGRADE ?=
 SPEAKERS ?=
 STRICT ?=
+SEED ?=
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -19,7 +20,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust docs lock clean
+.PHONY: help setup setup-check setup-test models run check test accuracy bench context trust chaos docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -81,6 +82,10 @@ trust: setup-check models ## Show on AUDIO=folder that no word is lost or invent
 	@test -n '$(AUDIO)' -a -n '$(PART)' || { echo 'trust: for example AUDIO=recordings PART=cuts' >&2; exit 2; }
 	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
 		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')
+
+chaos: setup-test models ## Break connections, servers and databases under live sessions on AUDIO=folder (30 minutes; PART, SEED)
+	@test -n '$(AUDIO)' || { echo 'chaos: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
+	@$(BIN)/python -m scripts.chaos '$(AUDIO)' $(addprefix --part ,$(PART)) $(if $(SEED),--seed '$(SEED)')
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

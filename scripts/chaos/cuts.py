@@ -70,7 +70,9 @@ async def _hear_broken(url: str, talk: Talk, chance: Random, damage: Damage) -> 
             return await listen(proxy.url, speaker, language=talk.language)
         finally:
             breaking.cancel()
-            await asyncio.gather(breaking, return_exceptions=True)
+            (outcome,) = await asyncio.gather(breaking, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                raise outcome
 
 
 async def _break_now_and_then(proxy: BreakableProxy, speaker: Speaker, chance: Random, damage: Damage) -> None:

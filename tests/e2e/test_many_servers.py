@@ -40,7 +40,7 @@ def servers(start_server: StartServer, settings: dict[str, str]) -> list[Running
 
 @pytest.fixture
 def pcm(english_clip: Clip, short_english_clip: Clip) -> bytes:
-    return talk(short_english_clip, english_clip, short_english_clip)
+    return talk(short_english_clip, english_clip)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_text_goes_on_while_the_database_is_away_and_is_stored_when_it_is_
     database = settings["ASR_DATABASE__URL"].rpartition("/")[2]
     postgres_server.query(f"alter database {database} set synchronous_commit = on")
     server = start_server(**settings)
-    pcm = talk(*[short_english_clip] * 4)
+    pcm = talk(*[short_english_clip] * 3)
     whole = await listen(server.http_url, Speaker(pcm, speed=8), language="en")
     heard, speaker = Heard(), Speaker(pcm, speed=1)
     listening = asyncio.create_task(listen(server.http_url, speaker, heard, language="en"))

@@ -8,6 +8,7 @@ machine does in between does not, so a run with the same seed is alike, not the 
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Scenario], Report]] = {
 def main() -> None:
     """The command."""
     arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("chaos: stopped"))  # and ends what was started
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
     defects: list[str] = []
     for name in arguments.part or PARTS:

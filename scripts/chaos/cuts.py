@@ -18,6 +18,7 @@ SPEED = 4.0  # of the audio; losses of the network are shortened by the same fac
 LOSS_S = (1.0, 30.0)  # of audio that is spoken meanwhile
 KINDS = {"reset": 0.4, "restart of the proxy": 0.3, "loss": 0.15, "loss, then reset": 0.15}  # with their shares
 RESTART_S = 0.3
+CALM_S = 0.2  # at most, from the resumption to the next cut, if that is overdue
 
 
 @dataclass(slots=True)
@@ -63,11 +64,11 @@ async def _run(scenario: Scenario, url: str) -> Report:
 
 
 async def _hear_broken(url: str, talk: Talk, chance: Random, damage: Damage) -> Heard:
-    speaker = Speaker(talk.pcm, SPEED)
+    speaker, heard = Speaker(talk.pcm, SPEED), Heard()
     async with breakable_proxy(url) as proxy:
-        breaking = asyncio.create_task(_break_now_and_then(proxy, speaker, chance, damage))
+        breaking = asyncio.create_task(_break_now_and_then(proxy, speaker, heard, chance, damage))
         try:
-            return await listen(proxy.url, speaker, language=talk.language)
+            return await listen(proxy.url, speaker, heard, language=talk.language)
         finally:
             breaking.cancel()
             (outcome,) = await asyncio.gather(breaking, return_exceptions=True)
@@ -75,14 +76,19 @@ async def _hear_broken(url: str, talk: Talk, chance: Random, damage: Damage) -> 
                 raise outcome
 
 
-async def _break_now_and_then(proxy: BreakableProxy, speaker: Speaker, chance: Random, damage: Damage) -> None:
+async def _break_now_and_then(
+    proxy: BreakableProxy, speaker: Speaker, heard: Heard, chance: Random, damage: Damage
+) -> None:
     for place in sorted(chance.random() for _ in range(CUTS_PER_STREAM)):
         await speaker.said(place)
-        await proxy.connected.wait()
+        await heard.online.wait()
+        await asyncio.sleep(chance.uniform(0, CALM_S))
         (kind,) = chance.choices(tuple(KINDS), tuple(KINDS.values()))
         shortest_s, longest_s = LOSS_S
         lost_s = shortest_s * (longest_s / shortest_s) ** chance.random()  # short ones are more frequent, as they are
         damage.kinds[kind] += 1
+        if kind != "loss":
+            heard.online.clear()
         match kind:
             case "reset":
                 proxy.cut()

@@ -118,12 +118,12 @@ async def test_text_goes_on_while_the_database_is_away_and_is_stored_when_it_is_
     server = start_server(**settings)
     pcm = talk(*[short_english_clip] * 3)
     whole = await listen(server.http_url, Speaker(pcm, speed=8), language="en")
-    heard, speaker = Heard(), Speaker(pcm, speed=1)
+    heard, speaker = Heard(), Speaker(pcm, speed=2)
     listening = asyncio.create_task(listen(server.http_url, speaker, heard, language="en"))
-    await speaker.said(0.3)
+    await speaker.said(0.2)
     await asyncio.to_thread(postgres_server.kill)
     try:
-        await speaker.said(0.7)
+        await speaker.said(0.8)
     finally:
         await asyncio.to_thread(postgres_server.start)
     await listening

@@ -13,6 +13,7 @@ UPGRADE ?=
 SPEAKERS ?=
 FRAMES ?=
 STRICT ?=
+SEED ?=
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -20,7 +21,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test api-test accuracy bench context trust fuzz docs lock clean
+.PHONY: help setup setup-check setup-test models run check test api-test accuracy bench context trust chaos fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -88,6 +89,10 @@ trust: setup-check models ## Show on AUDIO=folder that no word is lost or invent
 
 fuzz: setup-check ## Feed every wire codec FRAMES (default 100,000) damaged and random frames
 	@$(BIN)/python -m tests.fixtures.codec_fuzz $(FRAMES)
+
+chaos: setup-test models ## Break connections, servers and databases under live sessions on AUDIO=folder (30 minutes; PART, SEED)
+	@test -n '$(AUDIO)' || { echo 'chaos: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
+	@$(BIN)/python -m scripts.chaos '$(AUDIO)' $(addprefix --part ,$(PART)) $(if $(SEED),--seed '$(SEED)')
 
 docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
 	@$(BIN)/python -m asr_service.infrastructure.config.reference

@@ -53,6 +53,11 @@ def _has_postgresql_server() -> bool:
     return shutil.which("initdb") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
+def _has_server(name: str) -> bool:
+    # Where Debian keeps servers is not in everybody's PATH.
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is not None
+
+
 def _has_libatomic() -> bool:
     return any(Path("/usr/lib").glob("**/libatomic.so.1"))
 
@@ -66,6 +71,8 @@ TEST_PACKAGES = (
     SystemPackage("npm", "tests with clients for Node", lambda: shutil.which("npm") is not None),
     SystemPackage("postgresql", "tests of the stores", _has_postgresql_server),
     SystemPackage("redis-server", "tests of the stores", lambda: shutil.which("redis-server") is not None),
+    SystemPackage("nginx-light", "tests of several servers", lambda: _has_server("nginx")),
+    SystemPackage("haproxy", "tests of several servers", lambda: _has_server("haproxy")),
 )
 
 

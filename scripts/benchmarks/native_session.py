@@ -41,6 +41,7 @@ class SessionRecord:
     Attributes:
         pace: How audio was sent.
         refused_status: The HTTP status that stood in the way of the connection; ``None``: there was a connection.
+        retry_after_s: When to come back, as the refusal said; ``None``: it did not say.
         started_s: When the first sample was spoken: one packet's length before the first packet was due.
         sent_s: For each packet, when the server's socket had taken it.
         pinged_s: For each ``ping``, when it was sent.
@@ -51,6 +52,7 @@ class SessionRecord:
 
     pace: Pace
     refused_status: int | None = None
+    retry_after_s: float | None = None
     started_s: float = 0.0
     sent_s: list[float] = field(default_factory=list)
     pinged_s: list[float] = field(default_factory=list)
@@ -97,6 +99,8 @@ async def run_session(
             await _converse(socket, record, pcm, begin_s, json.dumps({"type": "start", **start}))
     except InvalidStatus as refusal:
         record.refused_status = refusal.response.status_code
+        retry_after = refusal.response.headers.get("Retry-After")
+        record.retry_after_s = None if retry_after is None else float(retry_after)
     except (OSError, WebSocketException) as error:  # TimeoutError is an OSError
         record.failure = f"{type(error).__name__}: {error}"
     return record

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -48,6 +49,11 @@ class ServiceProcess:
         return family(self.pid)
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.http_url.rsplit(":", 1)[1])
+
+    @property
     def stream_url(self) -> str:
         """Where the native protocol is spoken."""
         return self.http_url.replace("http://", "ws://") + "/api/v1/stream"
@@ -79,6 +85,17 @@ class ServiceProcess:
                 return str(json.loads(line)["url"]).rstrip("/")
         return ""
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of the log about one kind of event."""
+        lines = self.log_path.read_text(encoding="utf-8").splitlines()
+        told = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [line for line in told if line["event"] == name]
+
+    def kill(self) -> None:
+        """Ends it as the kernel does when memory is out: nothing is stored, nobody is told."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> int:
         """Ends the service as an operator does, by SIGTERM; returns its exit code."""
         if self._process.poll() is None:
@@ -103,19 +120,30 @@ def running_service(folder: Path, **settings: str) -> Iterator[ServiceProcess]:
     Raises:
         ServiceNotStarted: It ended before it was ready, or was not ready in time.
     """
+    service = launch_service(folder, 0, **settings)
+    try:
+        service.wait_until_ready()
+        yield service
+    finally:
+        service.stop()
+
+
+def launch_service(folder: Path, port: int = 0, **settings: str) -> ServiceProcess:
+    """The same, but it need not be ready yet, and whoever launched it ends it.
+
+    Args:
+        folder: As for ``running_service``.
+        port: Where it listens; 0: the system chooses.
+        settings: As for ``running_service``.
+    """
     own = {"ASR_DATABASE__URL": f"sqlite:///{folder.resolve()}/asr.db", "ASR_LOGGING__FORMAT": "json"}
     log_path = folder / "service.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "asr_service", "serve", "--port", "0"],
+            [sys.executable, "-m", "asr_service", "serve", "--port", str(port)],
             env=os.environ | own | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        service = ServiceProcess(process, log_path)
-        try:
-            service.wait_until_ready()
-            yield service
-        finally:
-            service.stop()
+    return ServiceProcess(process, log_path)

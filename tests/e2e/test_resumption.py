@@ -1,56 +1,24 @@
 """Live sessions outlive their connection and their server: no word is lost, none comes twice."""
 
 import asyncio
-from contextlib import aclosing
 from random import Random
 
 import pytest
 
-from asr_service.client import Client, Ended, Final, Resumed, StreamPolicy
 from tests.fixtures.breakable_proxy import BreakableProxy, breakable_proxy
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer, StartServer
-from tests.fixtures.speakers import Speaker
+from tests.fixtures.speakers import Speaker, listen
 
 CUTS = 20
 PAUSE = bytes(16_000 * 2 * 7 // 10)  # 700 ms, in which an utterance ends
-POLICY = StreamPolicy(give_up_after_s=60)
 
 pytestmark = pytest.mark.timeout(240)
-
-
-class Heard:
-    """What a client was told of one stream."""
-
-    def __init__(self) -> None:
-        self.finals: list[Final] = []
-        self.resumed = 0
-        self.reason = ""
-
-    @property
-    def said(self) -> list[tuple[int, int, int, str]]:
-        return [(final.utterance, final.start_ms, final.end_ms, final.text) for final in self.finals]
 
 
 def talk(*clips: Clip) -> bytes:
     """The recordings, one after the other, with pauses."""
     return PAUSE.join([clip.pcm for clip in clips]) + PAUSE
-
-
-async def listen(url: str, speaker: Speaker) -> Heard:
-    """Streams what is said, and keeps what the server makes of it."""
-    heard = Heard()
-    options = {"language": "en", "partials": {"enabled": False}}
-    async with Client(url, policy=POLICY) as client, aclosing(client.stream(speaker.packets(), **options)) as events:
-        async for event in events:
-            match event:
-                case Final():
-                    heard.finals.append(event)
-                case Resumed():
-                    heard.resumed += 1
-                case Ended():
-                    heard.reason = event.reason
-    return heard
 
 
 async def cut_now_and_then(proxy: BreakableProxy, speaker: Speaker, chance: Random) -> None:
@@ -68,11 +36,11 @@ async def test_a_stream_that_is_cut_twenty_times_is_told_the_same_as_one_that_is
     server: RunningServer, english_clip: Clip, short_english_clip: Clip
 ) -> None:
     pcm = talk(english_clip, short_english_clip, english_clip)
-    whole = await listen(server.http_url, Speaker(pcm, speed=8))
+    whole = await listen(server.http_url, Speaker(pcm, speed=8), language="en")
     speaker = Speaker(pcm, speed=3)
     async with breakable_proxy(server.http_url) as proxy:
         cutting = asyncio.create_task(cut_now_and_then(proxy, speaker, Random(20)))
-        cut = await listen(proxy.url, speaker)
+        cut = await listen(proxy.url, speaker, language="en")
         await cutting
 
     assert cut.resumed >= CUTS // 2, "others hit while it was away"
@@ -90,10 +58,10 @@ async def test_sessions_outlive_a_server_that_is_killed(
     settings = {"ASR_JOURNAL__URL": redis_url} if journal == "Redis" else {}
     first = start_server(**settings)
     pcm = talk(english_clip, short_english_clip, english_clip)
-    whole = await listen(first.http_url, Speaker(pcm, speed=8))
+    whole = await listen(first.http_url, Speaker(pcm, speed=8), language="en")
     speakers = [Speaker(pcm, speed=2) for _ in range(4)]
     async with breakable_proxy(first.http_url) as proxy:
-        listening = [asyncio.create_task(listen(proxy.url, speaker)) for speaker in speakers]
+        listening = [asyncio.create_task(listen(proxy.url, speaker, language="en")) for speaker in speakers]
         await speakers[0].said(0.5)
         first.kill()
         second = await asyncio.to_thread(start_server, **settings)
@@ -111,10 +79,10 @@ async def test_a_server_that_is_stopped_hands_its_sessions_over(
 ) -> None:
     first, second = start_server(), start_server()
     pcm = talk(english_clip, short_english_clip, english_clip)
-    whole = await listen(first.http_url, Speaker(pcm, speed=8))
+    whole = await listen(first.http_url, Speaker(pcm, speed=8), language="en")
     speakers = [Speaker(pcm, speed=2) for _ in range(3)]
     async with breakable_proxy(first.http_url) as proxy:
-        listening = [asyncio.create_task(listen(proxy.url, speaker)) for speaker in speakers]
+        listening = [asyncio.create_task(listen(proxy.url, speaker, language="en")) for speaker in speakers]
         await speakers[0].said(0.5)
         proxy.target_port = second.port
         exit_code = await asyncio.to_thread(first.stop)

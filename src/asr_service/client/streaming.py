@@ -193,6 +193,7 @@ class Stream:
                     yield event
         finally:
             if sending is not None:
+                self._reached_at_s = asyncio.get_running_loop().time()  # whoever listens in silence is not out of reach
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
 
@@ -204,7 +205,6 @@ class Stream:
             raise ReplayLost(f"The server wants the audio from {from_ms} ms on, which is not kept.", code="replay_lost")
 
     def _note(self, event: Event) -> None:
-        self._reached_at_s = asyncio.get_running_loop().time()
         match event:
             case Final() | Failed():
                 self._finals = event.utterance + 1

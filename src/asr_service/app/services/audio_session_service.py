@@ -346,7 +346,7 @@ class LiveSession:
             self._begin_recognition(request)
         events = self._session.take_events()
         for event in events:  # all of them, before a client that has gone can break this off
-            self._publisher.publish(event)
+            self._publisher.publish(event if self._safekeeping is None else self._safekeeping.published(event))
         if self._safekeeping is not None:
             events = await self._safekeeping.keep(events, self._session.take_checkpoint())
         await self._tell(events)

@@ -31,6 +31,10 @@ class Safekeeping:
         """Where the session goes on; ``None``: it is a new one."""
         return None if self.keeper.new else self.keeper.session.checkpoint
 
+    def published(self, event: SessionEvent) -> SessionEvent:
+        """The event as it is for everybody but the client."""
+        return replace(event, outcomes=self._stored) if isinstance(event, SessionResumed) else event
+
     async def keep(self, events: Sequence[SessionEvent], checkpoint: SessionCheckpoint | None) -> list[SessionEvent]:
         """Stores the outcomes among the events, and the checkpoint; returns what to tell.
 

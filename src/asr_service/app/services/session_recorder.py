@@ -32,8 +32,8 @@ class SessionRecorder:
                 await self._start(event)
             case SessionResumed() if event.config.stored:
                 await self._reopen(event)
-            case UtteranceFinalized() if event.hypothesis.text and event.session_id in self._open:
-                await self._results.add(self._result(event))
+            case UtteranceFinalized() if event.session_id in self._open:
+                await self._add(event)
             case SessionEnded() if event.session_id in self._open:
                 await self._end(event)
 
@@ -54,10 +54,17 @@ class SessionRecorder:
         record = await self._sessions.get(event.session_id)
         if record is None:  # it was broken off before its start could be stored
             await self._start(event)
-            return
-        record = replace(record, status=SessionStatus.LISTENING, ended_at=None, end_reason=None)
-        await self._sessions.save(record)
-        self._open[event.session_id] = record
+        else:
+            record = replace(record, status=SessionStatus.LISTENING, ended_at=None, end_reason=None)
+            await self._sessions.save(record)
+            self._open[event.session_id] = record
+        for outcome in event.outcomes:  # some may be missing: whoever had the session was killed before it stored them
+            if isinstance(outcome, UtteranceFinalized):
+                await self._add(outcome)
+
+    async def _add(self, event: UtteranceFinalized) -> None:
+        if event.hypothesis.text:
+            await self._results.add(self._result(event))
 
     def _result(self, event: UtteranceFinalized) -> RecognitionResult:
         return RecognitionResult(

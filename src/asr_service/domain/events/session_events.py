@@ -53,6 +53,8 @@ class SessionResumed(SessionEvent):
     Attributes:
         utterances: Utterances that were settled before; the next one has this index.
         replay_from: Sample from which on the audio comes again.
+        outcomes: Events of utterances that are journaled, for those who keep results: a server that was killed may not
+            have come to it. Not told to the client.
         resume: Told to the client only.
     """
 
@@ -60,6 +62,7 @@ class SessionResumed(SessionEvent):
     config: SessionConfig
     utterances: int
     replay_from: int
+    outcomes: tuple[SessionEvent, ...] = ()
     resume: ResumeOffer | None = None
 
 

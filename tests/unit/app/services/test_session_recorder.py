@@ -4,8 +4,8 @@ import pytest
 
 from asr_service.app.services.session_recorder import SessionRecorder
 from asr_service.domain.entities.session_record import SessionRecord
-from asr_service.domain.events.recognition_events import SpeechStarted, UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionStarted
+from asr_service.domain.events.recognition_events import SpeechStarted, UtteranceFailed, UtteranceFinalized
+from asr_service.domain.events.session_events import SessionEnded, SessionResumed, SessionStarted
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
@@ -46,6 +46,17 @@ def final(utterance: int = 0, text: str = "你好") -> UtteranceFinalized:
         span=SampleSpan(0, 16_000),
         hypothesis=Hypothesis(text),
         endpoint_at_s=0.9,
+    )
+
+
+def failed(utterance: int) -> UtteranceFailed:
+    return UtteranceFailed(
+        session_id="ses_1",
+        at_s=1.0,
+        utterance=utterance,
+        span=SampleSpan(0, 16_000),
+        code="worker_crashed",
+        message="The worker crashed.",
     )
 
 
@@ -115,6 +126,25 @@ async def test_telling_an_event_twice_keeps_it_once(recorder: SessionRecorder, s
         await recorder.handle(event)
     assert len(store.sessions) == 1
     assert sorted(store.results) == [("ses_1", 0), ("ses_1", 1)]
+
+
+async def test_finals_that_a_killed_server_did_not_store_are_stored_on_resumption(
+    recorder: SessionRecorder, store: InMemoryStore
+) -> None:
+    await recorder.handle(started())
+    await recorder.handle(final())
+    resumed = SessionResumed(
+        session_id="ses_1",
+        at_s=1.5,
+        caller=CALLER,
+        config=CONFIG,
+        utterances=4,
+        replay_from=64_000,
+        outcomes=(final(), final(utterance=1), failed(utterance=2), final(utterance=3, text="")),
+    )
+    for event in (resumed, final(utterance=4), ended()):
+        await recorder.handle(event)
+    assert sorted(store.results) == [("ses_1", 0), ("ses_1", 1), ("ses_1", 4)]
 
 
 async def test_a_store_that_comes_back_has_lost_nothing(recorder: SessionRecorder, store: InMemoryStore) -> None:

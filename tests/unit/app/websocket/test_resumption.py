@@ -230,6 +230,7 @@ async def test_a_resumed_session_is_told_of_inside_the_house() -> None:
     ]
     (resumed,) = door.studio.publisher.of_type(SessionResumed)
     assert resumed.resume is None, "the token is for the client alone"
+    assert [outcome.utterance for outcome in resumed.outcomes] == list(range(3))
 
 
 async def test_an_end_before_the_audio_that_was_asked_for_is_refused() -> None:

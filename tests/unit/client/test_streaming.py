@@ -1,0 +1,81 @@
+"""How a stream deals with the loss of its connection, against a server that the test plays."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from asr_service.client import Client, Ended, Event, Resumed, ServerUnreachable, Started, StreamPolicy
+
+OFFER = {"token": "secret", "expires_s": 600}
+SESSION = {
+    "session_id": "ses_1",
+    "engine": "scripted",
+    "model": "none",
+    "capabilities": {},
+    "unsupported": [],
+    "config": {},
+    "resume": OFFER,
+}
+ENDED = {"reason": "completed", "received_ms": 0, "decoded_ms": 0, "final_ms": 0}
+
+
+class PlayedServer:
+    """Breaks the first connection off when it is told to, and ends the session on the next one."""
+
+    def __init__(self) -> None:
+        self.to_break = asyncio.Event()
+        self.greetings: list[dict[str, Any]] = []
+
+    async def serve(self, socket: ServerConnection) -> None:
+        self.greetings.append(json.loads(await socket.recv()))
+        if len(self.greetings) == 1:
+            await self._say(socket, "started", SESSION)
+            await self.to_break.wait()
+            socket.transport.abort()
+            return
+        await self._say(socket, "resumed", SESSION | {"utterances": 0, "audio_from_ms": 0})
+        await self._say(socket, "ended", ENDED)
+
+    async def _say(self, socket: ServerConnection, kind: str, fields: dict[str, Any]) -> None:
+        await socket.send(json.dumps({"type": kind, **fields}))
+
+
+@pytest.fixture
+async def played() -> AsyncIterator[tuple[PlayedServer, str]]:
+    """The server, and where it is."""
+    server = PlayedServer()
+    async with serve(server.serve, "127.0.0.1", 0) as listener:
+        port = next(iter(listener.sockets)).getsockname()[1]
+        yield server, f"http://127.0.0.1:{port}"
+
+
+async def test_a_connection_that_is_lost_after_long_silence_is_made_again(
+    played: tuple[PlayedServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = played
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    events: list[Event] = []
+    async with (
+        Client(url, policy=StreamPolicy(give_up_after_s=60)) as client,
+        aclosing(client.stream([])) as stream,
+    ):
+        async for event in stream:
+            events.append(event)
+            if isinstance(event, Started):
+                monkeypatch.setattr(loop, "time", lambda: time() + 3_600)  # an hour in which nobody spoke
+                server.to_break.set()
+
+    assert [type(event) for event in events] == [Started, Resumed, Ended]
+    assert server.greetings[1] == {"type": "resume", "token": "secret", "finals": 0}
+
+
+async def test_a_server_that_stays_away_is_given_up(unused_tcp_port: int) -> None:
+    async with Client(f"http://127.0.0.1:{unused_tcp_port}", policy=StreamPolicy(give_up_after_s=0)) as client:
+        with pytest.raises(ServerUnreachable, match="could not be reached"):
+            await anext(client.stream([]))

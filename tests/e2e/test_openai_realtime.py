@@ -235,6 +235,17 @@ def test_t08_deltas_are_appended_and_the_transcript_has_its_usage(
         assert not (earlier in completed and later["type"] == DELTA and later["item_id"] == earlier["item_id"])
 
 
+async def test_t08_deltas_come_while_somebody_speaks(server: RunningServer, english_clip: Clip) -> None:
+    async with connected(server.ws_url) as client:
+        await client.update(transcription={"language": "en"})
+        await client.append(pcm(english_clip), speed=2.0)  # slow enough for partials, on a busy machine
+        for _ in range(2):
+            await client.receive_until(COMPLETED)
+    assert english_clip.errors_in(transcript(client.events)) <= 0.1, client.events
+    kinds = [event["type"] for event in client.events]
+    assert DELTA in kinds[: kinds.index("input_audio_buffer.speech_stopped")]
+
+
 def test_t09_clients_of_the_beta_are_answered_in_its_shapes(
     server: RunningServer, tmp_path: Path, short_english_clip: Clip
 ) -> None:

@@ -33,6 +33,11 @@ def check_model_name(name: str, loaded: str, *, live: bool = False, field: str |
     raise ModelNotFound(f"The model {name[:80]!r} does not exist.", field=field, hint=f"Use {loaded} or {WHISPER_1}.")
 
 
+def ends_by_commits(name: str) -> bool:
+    """Whether OpenAI's model of this name has no turn detection, so that its clients commit each item."""
+    return _DATE.sub("", name) in _LIVE_ALIASES
+
+
 def converses(name: str) -> bool:
     """Whether the name is that of one of OpenAI's models for spoken conversations."""
     return _CONVERSATION.fullmatch(name) is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asr_service.app.dto.model_names import ModelNotFound, check_model_name, converses
+from asr_service.app.dto.model_names import ModelNotFound, check_model_name, converses, ends_by_commits
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ def test_others_are_not(name: str) -> None:
 @pytest.mark.parametrize("name", ["gpt-realtime-whisper", "gpt-live-transcribe"])
 def test_realtime_clients_have_names_of_their_own(name: str) -> None:
     check_model_name(name, "whisper-base", live=True)
+    assert ends_by_commits(name)
+    assert not ends_by_commits("gpt-4o-transcribe")
 
 
 def test_models_that_converse_are_told_from_those_that_transcribe() -> None:

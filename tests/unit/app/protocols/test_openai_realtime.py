@@ -134,6 +134,22 @@ class TestEndpointing:
     def test_padding_leaves_room_for_a_cut(self) -> None:
         assert self.policy({"prefix_padding_ms": 1_000}, max_utterance_ms=2_000).prefix_padding_ms == 904
 
+    def test_the_models_without_turn_detection_are_asked_for_by_clients_that_commit(self) -> None:
+        model = {"transcription": {"model": "gpt-realtime-whisper"}}
+
+        def detection(*updates: dict[str, Any]) -> Any:
+            config = UPDATES.initial()
+            for update in updates:
+                config = UPDATES.apply(config, {"audio": {"input": update}})
+            return config.turn_detection
+
+        server_vad = {"type": "server_vad", "silence_duration_ms": 300}
+        assert detection(model) is None
+        assert detection({**model, "turn_detection": server_vad}) is not None
+        assert detection({"turn_detection": server_vad}, model) is not None
+        assert detection(model, {"turn_detection": server_vad}) is not None
+        assert detection({"transcription": {"model": "whisper-1"}}) is not None
+
     def test_null_leaves_the_ends_to_the_client(self) -> None:
         assert self.policy(None) == EndpointingPolicy(on_demand=True)
 

@@ -21,7 +21,7 @@ from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import (
     RealtimeConfig,
     TurnDetection,
 )
-from asr_service.app.dto.model_names import check_model_name
+from asr_service.app.dto.model_names import check_model_name, ends_by_commits
 from asr_service.app.dto.session_config import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, Hotword, parsed, supported_language
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -146,6 +146,9 @@ class SessionUpdates:
         if name_of_model := changes.get("model"):
             check_model_name(name_of_model, self.capabilities.model, live=True, field=f"{where}.model")
             config = replace(config, model=name_of_model)
+            untouched = "turn_detection" not in given.model_fields_set
+            if ends_by_commits(name_of_model) and untouched and config.turn_detection == self.initial().turn_detection:
+                config = replace(config, turn_detection=None)  # its clients commit, and leave this unsaid
         if "languages" in changes:
             config = replace(config, languages=tuple(changes["languages"] or ()))
         return replace(config, options=replace(config.options, **self._options(changes, where)))

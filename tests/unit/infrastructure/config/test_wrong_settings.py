@@ -102,7 +102,7 @@ def test_passwords_are_masked_in_complaints() -> None:
     [
         ("ASR_SERVER__PROT", "ASR_SERVER__PORT"),
         ("ASR_SERVER_PORT", "ASR_SERVER__PORT"),
-        ("ASR_PORT", "ASR_SERVER__PORT or ASR_WYOMING__PORT"),
+        ("ASR_PORT", "ASR_SERVER__PORT"),
         ("ASR_MODEL", "ASR_RECOGNIZER__MODEL"),
         ("ASR_LOG_LEVEL", "ASR_LOGGING__LEVEL"),
         ("ASR_MAX_SESSIONS", "ASR_SERVER__MAX_SESSIONS"),

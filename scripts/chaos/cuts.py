@@ -12,7 +12,7 @@ from tests.fixtures.speakers import Heard, Speaker, listen
 
 CUTS = 200
 AT_ONCE = 4
-CUTS_PER_STREAM = 25
+CUTS_PER_STREAM = 28
 TALK_S = 100.0
 SPEED = 4.0  # of the audio; losses of the network are shortened by the same factor
 LOSS_S = (1.0, 30.0)  # of audio that is spoken meanwhile

@@ -86,9 +86,10 @@ trust: setup-check models ## Show on AUDIO=folder that no word is lost or invent
 fuzz: setup-check ## Feed every wire codec FRAMES (default 100,000) damaged and random frames
 	@$(BIN)/python -m tests.fixtures.codec_fuzz $(FRAMES)
 
-docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
+docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, docs/api/asyncapi.yaml, …
 	@$(BIN)/python -m asr_service.infrastructure.config.reference
 	@$(BIN)/python -m scripts.openapi build/openapi.json
+	@$(BIN)/python -m scripts.asyncapi docs/api
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'

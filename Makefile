@@ -94,9 +94,10 @@ chaos: setup-test models ## Break connections, servers and databases under live 
 	@test -n '$(AUDIO)' || { echo 'chaos: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.chaos '$(AUDIO)' $(addprefix --part ,$(PART)) $(if $(SEED),--seed '$(SEED)')
 
-docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, build/openapi.json
+docs: setup-check ## Write what is written from the code: .env.example, docs/configuration.md, docs/api/asyncapi.yaml, …
 	@$(BIN)/python -m asr_service.infrastructure.config.reference
 	@$(BIN)/python -m scripts.openapi build/openapi.json
+	@$(BIN)/python -m scripts.asyncapi docs/api
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from asr_service import __version__
+from asr_service.app.api.asyncapi_document import asyncapi_document
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.error_handlers import install_error_handlers
 from asr_service.app.api.openai import models, realtime, transcriptions
@@ -89,6 +90,8 @@ def create_app(settings: Settings | None = None, *, services: ApiServices | None
     if settings.deepgram.enabled:
         app.include_router(deepgram_routes.router)
     _serve_page(app, page_folder())
+    if settings.api_docs.enabled:
+        app.add_api_route("/asyncapi.json", _asyncapi, include_in_schema=False)
     describe(app)
     return app
 
@@ -114,6 +117,10 @@ def _application(settings: Settings, lifespan: Any) -> FastAPI:
     if settings.api_docs.enabled:
         return FastAPIOffline(**about)  # the documentation pages with their scripts: no other host is asked
     return FastAPI(**about, docs_url=None, redoc_url=None, openapi_url=None)
+
+
+async def _asyncapi() -> JSONResponse:
+    return JSONResponse(asyncapi_document())
 
 
 def page_folder() -> Path:

@@ -3,10 +3,10 @@
 import pytest
 
 from asr_service.infrastructure.artifacts.recordings import Recording
-from tests.fixtures.native_client import stream
+from tests.fixtures.native_client import connected, stream
 from tests.fixtures.recordings import Clip, join_recordings
 from tests.fixtures.server import RunningServer
-from tests.fixtures.transcoding import raw, transcoded
+from tests.fixtures.transcoding import opus_packets, raw, transcoded
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,36 @@ async def test_a_wav_header_inside_pcm_knows_better_than_the_start_message(
     dialogue = await stream(server.ws_url, wav_file, audio={"sample_rate": 8_000}, language="en")
 
     assert short_english_clip.errors_in(dialogue.text) == 0, dialogue.text
+
+
+@pytest.mark.parametrize(("layout", "frame_ms"), [("mono", 20), ("stereo", 60)])
+async def test_opus_packets_are_understood(
+    server: RunningServer, short_english_clip: Clip, layout: str, frame_ms: int
+) -> None:
+    sent = opus_packets(short_english_clip.path, layout=layout, frame_ms=frame_ms)
+    channels = 2 if layout == "stereo" else 1
+    async with connected(server.ws_url) as client:
+        await client.send("start", audio={"encoding": "opus", "channels": channels}, language="en")
+        for packet in sent:
+            await client.send_frame(packet)
+        await client.send("end")
+        dialogue = await client.finish()
+    plain = await stream(server.ws_url, short_english_clip.pcm, language="en")
+
+    assert dialogue.text == plain.text
+    assert short_english_clip.errors_in(dialogue.text) == 0, dialogue.text
+    assert dialogue.only("started")["resume"] is None
+    assert dialogue.only("ended")["received_ms"] == len(sent) * frame_ms
+    assert sum(map(len, sent)) < len(short_english_clip.pcm) / 8
+
+
+async def test_what_is_no_opus_packet_is_refused(server: RunningServer, short_english_clip: Clip) -> None:
+    ogg = transcoded(short_english_clip.path, "ogg")
+
+    dialogue = await stream(server.ws_url, b"\xff" + ogg[:50], audio={"encoding": "opus"})
+
+    assert dialogue.only("error")["code"] == "audio_not_decodable"
+    assert dialogue.close_code == 1003
 
 
 @pytest.mark.parametrize("extension", ["mp3", "m4a", "ogg", "webm"])

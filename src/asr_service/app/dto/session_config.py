@@ -1,9 +1,9 @@
 """What clients of the native interfaces may ask for, as JSON."""
 
 from dataclasses import replace
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
@@ -15,6 +15,7 @@ from asr_service.domain.value_objects.asr_config import (
 )
 from asr_service.domain.value_objects.audio_metadata import (
     MAX_CHANNELS,
+    MAX_OPUS_CHANNELS,
     MAX_SAMPLE_RATE_HZ,
     MIN_SAMPLE_RATE_HZ,
     SAMPLE_RATE_HZ,
@@ -43,6 +44,12 @@ class AudioFormatDto(_Strict):
     encoding: AudioEncoding = AudioEncoding.PCM_S16LE
     sample_rate: int = Field(default=SAMPLE_RATE_HZ, ge=MIN_SAMPLE_RATE_HZ, le=MAX_SAMPLE_RATE_HZ)
     channels: int = Field(default=1, ge=1, le=MAX_CHANNELS)
+
+    @model_validator(mode="after")
+    def _opus_has_two_channels_at_most(self) -> Self:
+        if self.encoding is AudioEncoding.OPUS and self.channels > MAX_OPUS_CHANNELS:
+            raise ValueError(f"Opus has at most {MAX_OPUS_CHANNELS} channels")
+        return self
 
     def to_domain(self) -> AudioFormat:
         return AudioFormat(self.encoding, self.sample_rate, self.channels)

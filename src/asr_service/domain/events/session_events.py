@@ -1,6 +1,7 @@
 """What happens to a session as a whole."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
@@ -90,6 +91,26 @@ class HandoverAnnounced(SessionEvent):
 
     deadline_s: float
     resumable: bool
+
+
+class FlowState(StrEnum):
+    """How the speeds of the two sides are to each other."""
+
+    NORMAL = "normal"
+    INPUT_WAITS = "input_waits"  # audio comes faster than it can be listened to
+    OUTPUT_WAITS = "output_waits"  # the client reads too slowly, and misses partials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowChanged(SessionEvent):
+    """One side has begun to wait for the other, or does so no more. Told to the client only.
+
+    Attributes:
+        waiting_ms: So long the client's last frame waited for room.
+    """
+
+    state: FlowState
+    waiting_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,8 @@ class NoRoomForAudio(AsrError):
 
 
 class AudioStreamDecoder(Protocol):
-    """Decodes one live stream. The output does not depend on how the input is cut.
+    """Decodes one live stream. The output does not depend on how the input is cut, but for Opus: there each call takes one
+    packet, and an empty one stands for a packet that was lost.
 
     Calls on one stream must not overlap. A stream needs no closing; after ``flush``, or an error, it is of no further use.
     """

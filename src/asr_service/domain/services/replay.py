@@ -8,8 +8,12 @@ WARM_UP_MS = 120  # a resampler that begins anew is itself again after its filte
 
 
 def is_replayable(audio_format: AudioFormat) -> bool:
-    """Whether audio of this format can be read from its middle: raw samples can, a container cannot."""
-    return audio_format.encoding is not AudioEncoding.CONTAINER
+    """Whether audio of this format can be read from its middle: raw samples can, a container cannot.
+
+    Opus cannot either: a decoder that begins in the middle gives other samples than one that has heard what came before,
+    and they come near each other only with time (RFC 7845, section 4.6, has 80 ms of them thrown away).
+    """
+    return audio_format.encoding not in (AudioEncoding.CONTAINER, AudioEncoding.OPUS)
 
 
 def audio_from_ms(replay_from: int) -> int:

@@ -14,6 +14,7 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1_000
 MIN_SAMPLE_RATE_HZ = 8_000  # telephone speech; below it consonants are gone
 MAX_SAMPLE_RATE_HZ = 192_000  # the highest rate that recorders produce
 MAX_CHANNELS = 8
+MAX_OPUS_CHANNELS = 2  # of one packet
 
 
 def samples_from_ms(milliseconds: int) -> int:
@@ -38,12 +39,16 @@ class AudioEncoding(StrEnum):
     PCM_F32LE = "pcm_f32le"
     MULAW = "mulaw"
     ALAW = "alaw"
+    OPUS = "opus"  # one packet in each frame (RFC 6716), without a container
     CONTAINER = "container"  # a file of any common kind (WAV, MP3, Ogg, WebM, …), recognized by its content
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """The format of a client's audio; rate and channels mean nothing for a container, which says its own."""
+    """The format of a client's audio.
+
+    Rate and channels mean nothing for a container, which says its own, and the rate means nothing for Opus.
+    """
 
     encoding: AudioEncoding = AudioEncoding.PCM_S16LE
     sample_rate_hz: int = SAMPLE_RATE_HZ
@@ -56,6 +61,8 @@ class AudioFormat:
             )
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise ValueError(f"{self.channels} channels are outside 1–{MAX_CHANNELS}")
+        if self.encoding is AudioEncoding.OPUS and self.channels > MAX_OPUS_CHANNELS:
+            raise ValueError(f"{self.channels} channels of Opus are outside 1–{MAX_OPUS_CHANNELS}")
 
 
 @dataclass(frozen=True, slots=True, order=True)

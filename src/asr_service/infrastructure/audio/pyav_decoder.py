@@ -10,6 +10,7 @@ from typing import BinaryIO
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
 from asr_service.infrastructure.audio.container_stream import ContainerStreamDecoder
+from asr_service.infrastructure.audio.opus_stream import OpusStreamDecoder
 from asr_service.infrastructure.audio.pcm_stream import PcmStreamDecoder
 from asr_service.infrastructure.audio.recording_reader import (
     declared_seconds,
@@ -37,6 +38,8 @@ class PyAvAudioDecoder:
         """See ``AudioDecoder.open_stream``."""
         if audio_format.encoding is AudioEncoding.CONTAINER:
             return ContainerStreamDecoder(self._read, max_bytes=self._max_container_bytes)
+        if audio_format.encoding is AudioEncoding.OPUS:
+            return OpusStreamDecoder(audio_format)
         return PcmStreamDecoder(audio_format)
 
     def decode_file(self, path: Path) -> AsyncGenerator[bytes, None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from asr_service.app.api.v1.live import flow
 from asr_service.app.api.v1.live.connection import ConnectionLimits
 from asr_service.app.api.v1.live.reception import Reception
 from asr_service.app.api.v1.websocket.audio_handler import AudioHandler
@@ -369,11 +370,27 @@ async def test_a_slow_reader_loses_partials_and_nothing_else() -> None:
     assert [kind for kind in kinds if kind not in ("partial", "safe")] == [
         "started",
         "speech_started",
+        "flow",
         "speech_ended",
         "final",
         "ended",
     ]
+    assert [message["state"] for message in socket.messages if message["type"] == "flow"] == ["output_waits"]
     assert [message["seq"] for message in socket.messages] == list(range(1, len(kinds) + 1))
+
+
+async def test_a_client_whose_audio_waits_is_told_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "WAIT_WORTH_TELLING_S", 0.0)  # every frame waits as long
+    door = Door()
+    async with door.connection() as socket:
+        socket.say(START)
+        await socket.hear_until(type="started")
+        _say(socket, silence(1_000))
+        socket.say(END)
+    check_session(socket.messages)
+    assert [message["type"] for message in socket.messages] == ["started", "flow", "ended"]
+    assert socket.messages[1]["state"] == "input_waits"
+    assert socket.messages[1]["waiting_ms"] >= 0
 
 
 async def test_a_slow_funasr_reader_misses_no_words() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 
 from asr_service.app.api.errors import NORMAL_CLOSURE, SERVICE_RESTART, meaning_of
+from asr_service.app.api.v1.live.flow import FlowHints
 from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle, ClientTooSlow, Outbox
 from asr_service.app.api.v1.websocket.protocols.codec import (
     AudioData,
@@ -28,7 +29,13 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
 from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
 from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions
 from asr_service.domain.events.recognition_events import PartialRecognized
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent
+from asr_service.domain.events.session_events import (
+    FlowChanged,
+    SessionEnded,
+    SessionEvent,
+    SessionResumed,
+    SessionStarted,
+)
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.repositories.session_journal import SessionNotResumable
 from asr_service.domain.services.replay import is_replayable
@@ -111,6 +118,7 @@ class Connection:
         self._outbox = Outbox(transport.send, capacity=_OUTBOX_FRAMES, send_timeout_s=limits.send_timeout_s)
         self._live: LiveSession | FinishedSession | None = None
         self._exchange: asyncio.Task[None] | None = None
+        self._flow: FlowHints | None = None  # from the first to the last word of a session
         self._answers_due = False  # the client has ended its input, and waits
         self._stopping = False  # the server is
         self._last_words: asyncio.Task[None] | None = None
@@ -227,7 +235,7 @@ class Connection:
             return  # the session has ended, or failed, while this was under way
         match message:
             case AudioData(data):
-                await self._live.push_audio(data)
+                await self._push_audio(self._live, data)
             case ChangeOptions(options):
                 await self._live.change_options(options)
             case ChangeEndpointing(endpointing):
@@ -239,6 +247,21 @@ class Connection:
             case EndInput():
                 self._answers_due = True
                 await self._live.end_input()
+
+    async def _push_audio(self, live: LiveSession | FinishedSession, data: bytes) -> None:
+        now_s = asyncio.get_running_loop().time
+        came_at_s = now_s()
+        await live.push_audio(data)
+        if self._flow is not None and not self._outbox.congested:  # else the session's own task tells
+            self._flow.frame_waited(now_s() - came_at_s)
+            await self._tell_flow(live.session_id, self._flow)
+
+    async def _tell_flow(self, session_id: str, flow: FlowHints) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if (state := flow.due(now_s)) is not None:
+            waiting_ms = round(flow.waited_s * 1_000)
+            hint = FlowChanged(session_id=session_id, at_s=now_s, state=state, waiting_ms=waiting_ms)
+            await self._outbox.put(self._codec.encode(hint))
 
     # --- the session in progress
 
@@ -272,13 +295,26 @@ class Connection:
 
     async def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, SessionEnded):
-            log.info(
-                "session_ended",
-                protocol=self._codec.name,
-                reason=event.reason,
-                received_samples=event.received_samples,
-                finalized_samples=event.finalized_samples,
-            )
-        if isinstance(event, PartialRecognized) and self._outbox.congested:
+            self._note_end(event)
+        if isinstance(event, PartialRecognized) and not await self._has_room_for_partial(event):
             return  # not even encoded: what a partial says may build on the one before
         await self._outbox.put(self._codec.encode(event))
+        if isinstance(event, SessionStarted | SessionResumed):
+            self._flow = FlowHints()
+
+    def _note_end(self, event: SessionEnded) -> None:
+        self._flow = None
+        log.info(
+            "session_ended",
+            protocol=self._codec.name,
+            reason=event.reason,
+            received_samples=event.received_samples,
+            finalized_samples=event.finalized_samples,
+        )
+
+    async def _has_room_for_partial(self, event: PartialRecognized) -> bool:
+        congested = self._outbox.congested
+        if self._flow is not None:
+            self._flow.partial_due(dropped=congested)
+            await self._tell_flow(event.session_id, self._flow)
+        return not congested

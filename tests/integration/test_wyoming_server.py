@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from asr_service.app.api.v1.live.connection import ConnectionLimits
@@ -220,6 +221,20 @@ async def test_a_client_that_leaves_in_mid_utterance_costs_no_more_work(politely
         assert (await _ended(door)).reason is EndReason.DISCONNECTED
     assert len(door.studio.recognizer.withdrawn) == len(door.studio.recognizer.requests)
     assert door.admission.active == 0
+
+
+def test_a_connection_that_is_reset_is_no_fault_in_the_event_loop_of_the_service_either() -> None:
+    async def reset() -> None:
+        door = Door()
+        async with client_of(door) as client:
+            await client.send("ping")
+            await client.hear()
+            client.vanish()
+            await until(lambda: door.closes)
+
+    with capture_logs() as logged, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(reset())
+    assert [line["event"] for line in logged] == ["protocol_listening"]
 
 
 async def test_a_client_is_not_read_faster_than_it_can_be_heard() -> None:

@@ -102,6 +102,8 @@ class WyomingTransport:
         return bool(data)
 
     async def send(self, frame: Frame) -> None:
+        if self._writer.is_closing():  # uvloop raises a RuntimeError where asyncio writes to nowhere
+            raise ClientGone("The client has gone.")
         try:
             self._writer.write(event_bytes(frame))
             await self._writer.drain()
@@ -114,6 +116,8 @@ class WyomingTransport:
 
     async def _hang_up(self) -> None:
         """Says that nothing more comes, and leaves the client time to read that: with unread input it would be reset."""
+        if self._writer.is_closing():
+            return
         with suppress(OSError, TimeoutError):
             self._writer.write_eof()
             async with asyncio.timeout(_LINGER_S):

@@ -17,7 +17,7 @@ SEED ?=
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	$(if $(UPGRADE),--upgrade) --extra whisper --extra postgres --extra redis --group build
+	$(if $(UPGRADE),--upgrade) --extra server --extra whisper --extra postgres --extra redis --group build
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

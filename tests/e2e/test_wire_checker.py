@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.wire_checker import WireViolation, check_session
+from asr_service.app.dto.native_examples import SERVER_EXAMPLES
+from tests.fixtures.wire_checker import WireChecker, WireViolation, check_session
 
 Messages = list[dict[str, Any]]
+EXAMPLES = {example["type"]: example for example in SERVER_EXAMPLES}
 
 
 def dialogue() -> Messages:
@@ -35,8 +37,8 @@ def partial(revision: int, *, stable: str, volatile: str) -> dict[str, Any]:
 
 
 def numbered(messages: Messages) -> Messages:
-    """With ``seq`` as it has to be."""
-    return [{**message, "seq": number} for number, message in enumerate(messages, start=1)]
+    """With ``seq`` as it has to be, and the fields that do not matter here as in the published examples."""
+    return [{**EXAMPLES[message["type"]], **message, "seq": number} for number, message in enumerate(messages, start=1)]
 
 
 def test_what_is_promised_is_accepted() -> None:
@@ -67,6 +69,8 @@ WORD = {"text": "hello", "start_ms": 200, "end_ms": 700, "confidence": 0.9}
 @pytest.mark.parametrize(
     "broken",
     [
+        pytest.param(changed(3, mood="good"), id="a field that is not published"),
+        pytest.param(changed(2, language=0), id="a field of another type"),
         pytest.param(changed(3, seq=9), id="a gap in seq"),
         pytest.param(changed(3, type="chatter"), id="an unknown type"),
         pytest.param(changed(0, protocol=2), id="another version"),
@@ -100,3 +104,28 @@ def test_a_second_answer_is_found() -> None:
 
     with pytest.raises(WireViolation, match="answered"):
         check_session(numbered([*messages[:7], messages[6], messages[7]]))
+
+
+def test_the_flow_is_told_with_its_changes_only() -> None:
+    messages = dialogue()
+    waits: dict[str, Any] = {"type": "flow", "state": "input_waits"}
+    flows: dict[str, Any] = {"type": "flow", "state": "normal"}
+
+    check_session(numbered([*messages[:2], waits, flows, waits, *messages[2:]]))
+    with pytest.raises(WireViolation, match="no change"):
+        check_session(numbered([*messages[:2], waits, waits, *messages[2:]]))
+
+
+def test_what_the_client_says_against_its_schema_has_to_be_refused() -> None:
+    refusal: dict[str, Any] = {"type": "error", "code": "malformed_message"}
+    for messages, refused in ((dialogue(), False), (numbered([refusal, *dialogue()]), True)):
+        checker = WireChecker()
+        checker.sent({"type": "start"})
+        checker.sent({"type": "start", "wish": "unknown"})
+        for message in messages:
+            checker.check(message)
+        if refused:
+            checker.finish()
+        else:
+            with pytest.raises(WireViolation, match="not refused"):
+                checker.finish()

@@ -345,6 +345,12 @@ async def test_every_route_is_described(service: RunningApp) -> None:
         assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
 
 
+async def test_the_native_protocol_is_described(service: RunningApp) -> None:
+    document = (await service.client.get("/asyncapi.json")).json()
+    assert document["asyncapi"] == "3.0.0"
+    assert document["channels"]["stream"]["address"] == "/api/v1/stream"
+
+
 async def test_the_upload_is_described_as_clients_send_it(service: RunningApp) -> None:
     document = (await service.client.get("/openapi.json")).json()
     operation = document["paths"]["/v1/audio/transcriptions"]["post"]
@@ -357,7 +363,7 @@ async def test_the_upload_is_described_as_clients_send_it(service: RunningApp) -
 
 async def test_the_description_can_be_switched_off(start_app: StartApp) -> None:
     async with start_app(api_docs={"enabled": False}) as service:
-        for path in ("/docs", "/redoc", "/openapi.json"):
+        for path in ("/docs", "/redoc", "/openapi.json", "/asyncapi.json"):
             assert (await service.client.get(path)).status_code == 404
         assert (await service.client.get("/")).status_code == 200
 

@@ -198,6 +198,8 @@ class Stream:
                 await asyncio.gather(sending, return_exceptions=True)
 
     def _begin(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "started" and self._finals:
+            raise SessionLost("The session was lost, and cannot be resumed.", code="session_lost")
         self._token = message["resume"]["token"] if message["resume"] else None
         self._pause_s = _FIRST_PAUSE_S
         from_ms = message.get("audio_from_ms", 0)

@@ -60,6 +60,18 @@ def test_the_golden_dialogues_keep_to_the_schemas(dialogue: Path) -> None:
     assert [schema_violation("server", message) for message in said] == [None] * len(said)
 
 
+def test_what_the_codec_takes_from_clients_keeps_to_the_schemas() -> None:
+    lines = [json.loads(line) for path in DIALOGUES for line in path.read_text(encoding="utf-8").splitlines()]
+    followed = zip(lines, [*lines[1:], {}], strict=True)
+    taken = [json.loads(line["client"]) for line, then in followed if "client" in line and _is_taken(then)]
+    assert taken
+    assert [schema_violation("client", message) for message in taken] == [None] * len(taken)
+
+
+def _is_taken(line: dict[str, Any]) -> bool:
+    return "Refuse" not in line.get("means", ["Refuse"])
+
+
 @pytest.mark.parametrize("spoilt", [{"seq": 0}, {"utterance": None}, {"language": 7}, {"surprise": True}])
 def test_the_schemas_are_strict(spoilt: dict[str, Any]) -> None:
     partial = next(example for example in SERVER_EXAMPLES if example["type"] == "partial")

@@ -113,6 +113,7 @@ def test_audio_has_a_format() -> None:
         ({"audio": {"encoding": "mp3"}}, "audio.encoding", "'pcm_s16le'"),
         ({"audio": {"sample_rate": 7_999}}, "audio.sample_rate", "greater than or equal to 8000"),
         ({"audio": {"channels": 0}}, "audio.channels", "greater than or equal to 1"),
+        ({"audio": {"encoding": "opus", "channels": 3}}, "audio", "Opus has at most 2 channels"),
         ({"audio": []}, "audio", "Input should be an object"),
         ({"endpointing": {"threshold": 0.1}}, "endpointing.threshold", "greater than or equal to 0.15"),
         ({"partials": {"interval_ms": 99}}, "partials.interval_ms", "greater than or equal to 100"),

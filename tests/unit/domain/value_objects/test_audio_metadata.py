@@ -70,6 +70,11 @@ class TestAudioFormat:
     def test_up_to_eight_channels_are_accepted(self, channels: int) -> None:
         assert AudioFormat(channels=channels).channels == channels
 
+    def test_a_packet_of_opus_has_two_channels_at_most(self) -> None:
+        assert AudioFormat(AudioEncoding.OPUS, channels=2).channels == 2
+        with pytest.raises(ValueError, match="3 channels of Opus"):
+            AudioFormat(AudioEncoding.OPUS, channels=3)
+
     @pytest.mark.parametrize("channels", [-1, 0, 9])
     def test_other_numbers_of_channels_are_refused(self, channels: int) -> None:
         with pytest.raises(ValueError, match=f"{channels} channels are outside 1–8"):

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as settled } from "node:timers/promises"; // what can be done now is done
 
 import * as client from "../../frontend/asr-client.js";
 
@@ -25,6 +26,10 @@ class Server {
     return new client.AsrClient("http://server.test/base/", { WebSocket: this.WebSocket, ...policy }).stream(options);
   }
 
+  get isAsked() {
+    return this.#sockets.length > 0;
+  }
+
   async connection() {
     if (!this.#sockets.length) await new Promise((resolve) => this.#awaited.push(resolve));
     return this.#sockets.shift();
@@ -36,11 +41,13 @@ class FakeSocket {
   readyState = 0;
   #sent = [];
   #awaited = null;
+  #onClosed;
 
   constructor(url, options) {
     this.url = url;
     this.options = options;
-    this.closed = new Promise((resolve) => (this.close = resolve));
+    this.isClosed = false;
+    this.closed = new Promise((resolve) => (this.#onClosed = resolve));
   }
 
   open() {
@@ -62,6 +69,11 @@ class FakeSocket {
 
   tell(...messages) {
     for (const message of messages) this.onmessage({ data: JSON.stringify(message) });
+  }
+
+  close() {
+    this.isClosed = true;
+    this.#onClosed();
   }
 
   lose() {
@@ -254,6 +266,30 @@ test("an error that is not fatal is thrown too", async () => {
   await failure;
 });
 
+test("pauses between attempts are doubled up to five seconds, and begin anew with the next loss", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const server = new Server();
+  const stream = server.stream();
+  const pause = async (ms) => {
+    await settled();
+    context.mock.timers.tick(ms - 1);
+    await settled();
+    assert.equal(server.isAsked, false);
+    context.mock.timers.tick(1);
+  };
+  for (const pauseMs of [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]) {
+    (await server.connection()).lose();
+    await pause(pauseMs);
+  }
+  (await started(stream, server)).lose();
+  await pause(100);
+  (await started(stream, server)).tell(fatal("overloaded", 7));
+  await pause(7_000);
+  (await server.connection()).lose();
+  await pause(7_000);
+  stream.close();
+});
+
 test("a server that is not reached for long enough is given up", async () => {
   const server = new Server();
   const stream = server.stream({}, { giveUpAfterS: 0 });
@@ -331,6 +367,8 @@ test("a connection that is silent is asked, and given up if it does not answer",
   assert.deepEqual(await first.next(), { type: "ping" });
   first.bufferedAmount = 1; // the server does not read: it is busy
   for (const _ of [1, 2, 3]) wait(10_000);
+  await settled();
+  assert.equal(first.isClosed, false);
   first.bufferedAmount = 0;
   wait(10_000);
   const second = await server.connection();

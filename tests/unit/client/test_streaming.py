@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from asr_service.client import Client, Ended, Event, Resumed, ServerUnreachable, Started, StreamPolicy
+from asr_service.client import (
+    Client,
+    Ended,
+    Event,
+    Final,
+    Resumed,
+    ServerUnreachable,
+    SessionLost,
+    Started,
+    StreamPolicy,
+)
 
 OFFER = {"token": "secret", "expires_s": 600}
 SESSION = {
@@ -79,3 +89,21 @@ async def test_a_server_that_stays_away_is_given_up(unused_tcp_port: int) -> Non
     async with Client(f"http://127.0.0.1:{unused_tcp_port}", policy=StreamPolicy(give_up_after_s=0)) as client:
         with pytest.raises(ServerUnreachable, match="could not be reached"):
             await anext(client.stream([]))
+
+
+async def test_a_session_that_cannot_be_resumed_is_not_begun_anew_after_it_has_told_something() -> None:
+    final = {"utterance": 0, "start_ms": 0, "end_ms": 9, "text": "Hello.", "language": "en", "timing": "none"}
+
+    async def forgetful(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(json.dumps({"type": "started", **SESSION, "resume": None}))
+        await socket.send(json.dumps({"type": "final", **final, "words": [], "durable": False}))
+        socket.transport.abort()
+
+    async with serve(forgetful, "127.0.0.1", 0) as listener:
+        port = next(iter(listener.sockets)).getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}") as client, aclosing(client.stream([b"audio"])) as stream:
+            assert isinstance(await anext(stream), Started)
+            assert isinstance(await anext(stream), Final)
+            with pytest.raises(SessionLost):
+                await anext(stream)

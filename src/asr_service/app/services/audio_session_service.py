@@ -11,6 +11,21 @@ import structlog
 from asr_service.app.services.drain import ServerStopping
 from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_inbox import SessionInbox
+from asr_service.app.services.session_inputs import (
+    Abort,
+    Answer,
+    ClientItem,
+    DiscardedAudio,
+    EndOfInput,
+    ForcedEndpoint,
+    HandOver,
+    NotRecognized,
+    OtherEndpointing,
+    OtherOptions,
+    PushedAudio,
+    Recognized,
+    SafelyKept,
+)
 from asr_service.domain.entities.audio_session import AudioSession
 from asr_service.domain.events.session_events import AudioSafe, HandoverAnnounced, SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
@@ -19,7 +34,6 @@ from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
-from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_checkpoint import SegmenterState, SessionCheckpoint
 from asr_service.domain.value_objects.session_status import EndReason, SessionStatus
 from asr_service.shared.clock import Clock
@@ -52,69 +66,6 @@ class SessionLimits:
     max_owed_finals: int = 8
     max_owed_finals_of_recording: int = 16
     drain_deadline_s: float | None = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Audio:
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    options: RecognitionOptions
-
-
-@dataclass(frozen=True, slots=True)
-class _Endpointing:
-    policy: EndpointingPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class _ForcedEndpoint:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Discard:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _EndOfInput:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Recognized:
-    request_id: str
-    hypothesis: Hypothesis
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    request_id: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Safe:
-    checkpoint: SessionCheckpoint
-
-
-@dataclass(frozen=True, slots=True)
-class _Handover:
-    deadline_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Abort:
-    reason: EndReason
-    error: AsrError | None = None
-
-
-_Answer: TypeAlias = _Recognized | _Failed | _Safe | _Handover | _Abort
-_Inbox: TypeAlias = SessionInbox[_Audio | _Options | _Endpointing | _ForcedEndpoint | _Discard | _EndOfInput, _Answer]
 
 
 class LiveSession:
@@ -151,7 +102,7 @@ class LiveSession:
         self._safekeeping = safekeeping
         self._leaving = False  # as soon as nobody speaks
         self._over = asyncio.Event()
-        self._inbox: _Inbox = SessionInbox(limits.max_waiting_bytes)
+        self._inbox: SessionInbox[ClientItem, Answer] = SessionInbox(limits.max_waiting_bytes)
         self._recognitions: dict[str, asyncio.Task[None]] = {}
         self._drain_deadline_s: float | None = None
         self._damage: AsrError | None = None  # why the rest of the audio cannot be read
@@ -162,38 +113,38 @@ class LiveSession:
 
     async def push_audio(self, data: bytes) -> None:
         """Takes the client's next bytes, waiting for room."""
-        await self._inbox.put(_Audio(data), len(data))
+        await self._inbox.put(PushedAudio(data), len(data))
 
     async def change_options(self, options: RecognitionOptions) -> None:
         """Applies other options, from the audio that is pushed next."""
-        await self._inbox.put(_Options(options), _OPTIONS_BYTES)
+        await self._inbox.put(OtherOptions(options), _OPTIONS_BYTES)
 
     async def change_endpointing(self, policy: EndpointingPolicy) -> None:
         """Ends utterances by another policy, from the audio that is pushed next."""
-        await self._inbox.put(_Endpointing(policy))
+        await self._inbox.put(OtherEndpointing(policy))
 
     async def force_endpoint(self) -> None:
         """Ends the open utterance after the audio pushed so far."""
-        await self._inbox.put(_ForcedEndpoint())
+        await self._inbox.put(ForcedEndpoint())
 
     async def discard_audio(self) -> None:
         """Drops the open utterance, and what of the audio pushed so far might have begun one."""
-        await self._inbox.put(_Discard())
+        await self._inbox.put(DiscardedAudio())
 
     async def end_input(self) -> None:
         """No more audio will be pushed; the session ends when all of it is answered."""
-        await self._inbox.put(_EndOfInput())
+        await self._inbox.put(EndOfInput())
 
     def abort(self, reason: EndReason, error: AsrError | None = None) -> None:
         """Ends the session without waiting for anything; ``run`` raises the error, if there is one."""
-        self._inbox.answer(_Abort(reason, error))
+        self._inbox.answer(Abort(reason, error))
 
     def hand_over(self, deadline_s: float) -> None:
         """Tells the client that the server is about to stop. If the session can be resumed it ends when nobody speaks.
 
         ``run`` raises ``ServerStopping`` then.
         """
-        self._inbox.answer(_Handover(deadline_s))
+        self._inbox.answer(HandOver(deadline_s))
 
     async def last_words(self) -> None:
         """Ends the session, since the server stops: at once if it can be resumed, else with what was pushed so far."""
@@ -217,7 +168,7 @@ class LiveSession:
             try:
                 if self._safekeeping is not None:
                     self._safekeeping.keeper.start(
-                        lambda checkpoint: self._inbox.answer(_Safe(checkpoint)),
+                        lambda checkpoint: self._inbox.answer(SafelyKept(checkpoint)),
                         lambda error: self.abort(EndReason.DISCONNECTED, error),
                     )
                 self._session.open(self._clock.monotonic_s())
@@ -246,34 +197,34 @@ class LiveSession:
     async def _take(self, item: object) -> None:
         self._session.time_passed(self._clock.monotonic_s())
         match item:
-            case _Audio(data) if self._session.status is SessionStatus.LISTENING:
+            case PushedAudio(data) if self._session.status is SessionStatus.LISTENING:
                 await self._hear_packet(data)
-            case _Options(options):
+            case OtherOptions(options):
                 self._session.options_changed(options)
-            case _Endpointing(policy) if self._session.status is SessionStatus.LISTENING:
+            case OtherEndpointing(policy) if self._session.status is SessionStatus.LISTENING:
                 self._session.endpointing_changed(policy)
-            case _ForcedEndpoint() if self._session.status is SessionStatus.LISTENING:
+            case ForcedEndpoint() if self._session.status is SessionStatus.LISTENING:
                 self._session.endpoint_forced()
-            case _Discard() if self._session.status is SessionStatus.LISTENING:
+            case DiscardedAudio() if self._session.status is SessionStatus.LISTENING:
                 self._session.audio_discarded()
-            case _EndOfInput() if self._session.status is SessionStatus.LISTENING:
+            case EndOfInput() if self._session.status is SessionStatus.LISTENING:
                 await self._finish()
-            case _Recognized() | _Failed() | _Safe() | _Handover() | _Abort():
+            case Recognized() | NotRecognized() | SafelyKept() | HandOver() | Abort():
                 await self._apply(item)
         await self._pass_on()
 
-    async def _apply(self, answer: _Answer) -> None:
+    async def _apply(self, answer: Answer) -> None:
         match answer:
-            case _Recognized(request_id, hypothesis):
+            case Recognized(request_id, hypothesis):
                 self._session.recognized(request_id, hypothesis)
-            case _Failed(request_id, code, message):
+            case NotRecognized(request_id, code, message):
                 self._session.recognition_failed(request_id, code, message)
-            case _Safe(checkpoint):
+            case SafelyKept(checkpoint):
                 await self._tell([self._safe_at(checkpoint)])
-            case _Handover(deadline_s):
+            case HandOver(deadline_s):
                 self._leaving = True
                 await self._tell([self._handover_within(deadline_s)])
-            case _Abort(reason, error):
+            case Abort(reason, error):
                 self._damage = self._damage or error
                 self._session.abort(reason)
 
@@ -385,12 +336,12 @@ class LiveSession:
         try:
             hypothesis = await self._recognizer.recognize(request)
         except AsrError as error:
-            self._inbox.answer(_Failed(request.request_id, error.code, error.message))
+            self._inbox.answer(NotRecognized(request.request_id, error.code, error.message))
         except Exception:
             log.exception("recognition_crashed", request_id=request.request_id, kind=request.kind)
-            self._inbox.answer(_Failed(request.request_id, AsrError.code, "The recognizer failed unexpectedly."))
+            self._inbox.answer(NotRecognized(request.request_id, AsrError.code, "The recognizer failed unexpectedly."))
         else:
-            self._inbox.answer(_Recognized(request.request_id, hypothesis))
+            self._inbox.answer(Recognized(request.request_id, hypothesis))
 
     async def _end(self) -> None:
         """Leaves nothing behind, however the session came to its end; who listens elsewhere learns of it."""

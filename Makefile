@@ -56,7 +56,7 @@ check: setup-check ## Format, lint, types, import rules; unit, contract and arch
 test: setup-test models ## The whole test suite with its coverage gates
 	@rm -rf build/coverage
 	@echo 'test: the whole suite, measuring coverage'
-	@$(BIN)/coverage run -m pytest --quiet --junitxml=build/test.xml
+	@$(BIN)/python -m scripts.run_tests
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage xml --quiet
 	@echo 'test: coverage of everything, at least 85 %'

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
 from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
+from asr_service.app.api.openai.documentation import answer, failures
 from asr_service.app.api.v1.websocket.audio_handler import WebSocketTransport
 from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import RealtimeConfig
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_updates import SessionUpdates
-from asr_service.app.dto.openai import ErrorResponse
 from asr_service.app.services.client_secrets import SECRET_PREFIX, ClientSecret, InvalidClientSecret
 from asr_service.shared.errors import InvalidRequest
 from asr_service.shared.identifiers import new_id
@@ -27,15 +27,23 @@ _DEFAULT_LIFETIME_S = 600
 _BETA_LIFETIME_S = 60  # the beta's is fixed
 
 router = APIRouter(prefix="/v1/realtime", tags=["openai"])
-_FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": description}
-    for status, description in {
-        400: "The session is not one that could be held",
-        404: "No such model",
-        422: "The body is wrong",
-        503: "Too many secrets are valid; see Retry-After",
-    }.items()
+_FAILURES = failures(400, 404, 409, 422, 500, 503)
+_SESSION = {
+    "type": "transcription",
+    "object": "realtime.transcription_session",
+    "id": "sess_01jq",
+    "audio": {"input": {"format": {"type": "audio/pcm", "rate": 24_000}, "turn_detection": None}},
 }
+_SECRET = answer("The secret", {"value": "ek_Zm9v", "expires_at": 1_763_971_800, "session": _SESSION})
+_BETA_SECRET = answer(
+    "The session and its secret",
+    {
+        "object": "realtime.transcription_session",
+        "id": "sess_01jq",
+        "input_audio_format": "pcm16",
+        "client_secret": {"value": "ek_Zm9v", "expires_at": 1_763_971_800},
+    },
+)
 
 
 class ExpiresAfter(BaseModel):
@@ -80,7 +88,7 @@ async def realtime(websocket: WebSocket, services: Services, caller: CurrentCall
     await services.audio.serve(websocket, caller, partial(OpenAiRealtimeCodec, opening=opening), subprotocol)
 
 
-@router.post("/client_secrets", summary="Make a client secret", responses=_FAILURES)
+@router.post("/client_secrets", summary="Make a client secret", responses=_SECRET | _FAILURES)
 async def create_client_secret(services: Services, wanted: ClientSecretRequest) -> ClientSecretResponse:
     """A browser that connects with it needs no other key, and has the session that is described here."""
     try:
@@ -92,7 +100,11 @@ async def create_client_secret(services: Services, wanted: ClientSecretRequest) 
     return ClientSecretResponse(value=secret.value, expires_at=_unix_time(secret), session=session)
 
 
-@router.post("/transcription_sessions", summary="Make a client secret, in the shape of the beta", responses=_FAILURES)
+@router.post(
+    "/transcription_sessions",
+    summary="Make a client secret, in the shape of the beta",
+    responses=_BETA_SECRET | _FAILURES,
+)
 async def create_transcription_session(
     services: Services, session: Annotated[dict[str, Any] | None, Body()] = None
 ) -> dict[str, Any]:

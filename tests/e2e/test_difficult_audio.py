@@ -39,7 +39,7 @@ async def test_floats_that_are_no_numbers_or_far_too_large_are_survived(
 async def test_nothing_but_numbers_that_are_none_is_silence(server: RunningServer) -> None:
     dialogue = await stream(server.ws_url, float_bytes(np.full(32_000, np.nan)), audio=FLOATS)
 
-    assert [message["type"] for message in dialogue.messages] == ["started", "ended"]
+    assert dialogue.kinds == ["started", "ended"]
 
 
 async def test_speech_that_is_recorded_far_too_loud_is_understood(

@@ -105,7 +105,7 @@ async def test_an_endpoint_on_demand_ends_the_utterance_at_once(
 async def test_silence_has_no_text(server: RunningServer) -> None:
     dialogue = await stream(server.ws_url, bytes(16_000 * 2 * 3))
 
-    assert [message["type"] for message in dialogue.messages] == ["started", "ended"]
+    assert dialogue.kinds == ["started", "ended"]
     assert dialogue.only("ended")["received_ms"] == 3_000
 
 

@@ -32,4 +32,4 @@ async def test_noise_tones_and_breath_have_no_words(server: RunningServer, langu
 async def test_a_quarter_of_an_hour_of_digital_silence_is_no_utterance(server: RunningServer) -> None:
     dialogue = await stream(server.ws_url, bytes(15 * 60 * 32_000), packet_bytes=64_000)
 
-    assert [message["type"] for message in dialogue.messages] == ["started", "ended"]
+    assert dialogue.kinds == ["started", "ended"]

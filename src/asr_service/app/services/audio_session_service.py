@@ -337,7 +337,7 @@ class LiveSession:
             hypothesis = await self._recognizer.recognize(request)
         except AsrError as error:
             self._inbox.answer(NotRecognized(request.request_id, error.code, error.message))
-        except Exception:
+        except Exception:  # a fault of ours: the utterance fails, the session goes on
             log.exception("recognition_crashed", request_id=request.request_id, kind=request.kind)
             self._inbox.answer(NotRecognized(request.request_id, AsrError.code, "The recognizer failed unexpectedly."))
         else:

@@ -274,7 +274,7 @@ class Connection:
             return
         except AsrError as error:
             close_code = await self._fail(error)
-        except Exception:
+        except Exception:  # a fault of ours: this client is told, and nobody else notices
             log.exception("session_crashed", session_id=live.session_id)
             close_code = await self._fail(AsrError("The session failed unexpectedly."))
         finally:

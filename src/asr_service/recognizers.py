@@ -34,11 +34,13 @@ class PoolPlan:
         name: In metrics.
         factories: Load its engine, one for each device.
         size: Number of workers.
+        finals_apart_below: See ``BatchingPolicy``.
     """
 
     name: str
     factories: Sequence[EngineFactory]
     size: int
+    finals_apart_below: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,22 @@ def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware
     )
 
     def plan(name: str, model: str, size: int) -> PoolPlan:
-        return PoolPlan(name, _factories(wanted, store, hardware, model), size)
+        return PoolPlan(name, _factories(wanted, store, hardware, model), size, _finals_apart_below(wanted, hardware))
 
     return PoolPlans(
         main=plan("recognizer", wanted.model, sizes.finals),
         partials=plan("recognizer_partials", partials, sizes.partials) if partials else None,
         fallback=plan("recognizer_fallback", fallback, sizes.fallback) if fallback else None,
     )
+
+
+def _finals_apart_below(wanted: RecognizerSettings, hardware: Hardware) -> int:
+    """On a CPU a search with several beams is a batch already: what two finals in one call save is less than the first loses.
+
+    Measured with 16 speakers on 2 cores (Whisper base int8, 5 beams): two finals in one call took 530 ms, one took 220 ms.
+    Alone, 95 % came within 420 ms of the endpoint instead of 620 ms, for the same work.
+    """
+    return 4 if hardware.device == "cpu" and wanted.beam_size > 1 else 1
 
 
 def _factories(
@@ -199,7 +210,11 @@ def _pool(
     recognizer = PooledRecognizer(
         workers,
         clock=SystemClock(),
-        policy=BatchingPolicy(max_batch=wanted.max_batch, max_waiting=wanted.max_waiting),
+        policy=BatchingPolicy(
+            max_batch=wanted.max_batch,
+            max_waiting=wanted.max_waiting,
+            finals_apart_below=plan.finals_apart_below,
+        ),
         observer=observer,
     )
     metrics.observe_queue(plan.name, lambda: recognizer.waiting, wanted.max_waiting)

@@ -88,6 +88,16 @@ def test_the_arithmetic_that_is_set_holds_on_every_device() -> None:
     assert {arithmetic for *_, arithmetic in models(plan_pools(wanted, SHELF, TWO_GPUS).main)} == {"float16"}
 
 
+@pytest.mark.parametrize(
+    ("beam_size", "hardware", "apart_below"), [(5, TWO_CPUS, 4), (1, TWO_CPUS, 1), (5, TWO_GPUS, 1)]
+)
+def test_finals_are_apart_where_a_search_has_no_use_for_company(
+    beam_size: int, hardware: Hardware, apart_below: int
+) -> None:
+    plans = plan_pools(RecognizerSettings(device="auto", beam_size=beam_size), SHELF, hardware)
+    assert plans.main.finals_apart_below == apart_below
+
+
 @pytest.mark.parametrize("key", ["model", "partials_model", "fallback_model"])
 def test_a_model_that_is_not_there_is_told(key: str) -> None:
     with pytest.raises(ModelMissing, match="whisper-large"):

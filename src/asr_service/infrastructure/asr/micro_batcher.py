@@ -25,6 +25,8 @@ class BatchingPolicy:
         max_batch_audio_s: Bound for the number of requests times the longest of them, since engines pad to the longest.
             It bounds memory in the engine, the latency of the batch, and its size on the wire. A single request may be
             longer.
+        finals_apart_below: While fewer finals of live sessions wait, each is recognized alone, up to twice as many by twos,
+            and so on; at 1 all that wait are recognized together.
         max_partials: Partials in a batch, since a final that comes just then has to wait for all of it.
         max_partials_beside_finals: Partials that may fill up a batch with finals. Each delays them by about 40 % of what a
             request takes alone, and where finals queue up, partials are what must go.
@@ -44,6 +46,7 @@ class BatchingPolicy:
     max_waiting_per_session: int = 128
     max_batch: int = 8
     max_batch_audio_s: float = 240.0
+    finals_apart_below: int = 1
     max_partials: int = 4
     max_partials_beside_finals: int = 0
     max_recordings_while_live: int = 2
@@ -149,7 +152,7 @@ class MicroBatcher:
         self._note_work()
 
     def _live_batch(self, idle_workers: int, partials: FairQueue) -> list[PendingRequest]:
-        finals = self._extended([], self._finals, self._even_share(len(self._finals), idle_workers))
+        finals = self._extended([], self._finals, self._finals_at_once(idle_workers))
         if finals:
             size = min(self._policy.max_batch, len(finals) + self._policy.max_partials_beside_finals)
             return self._extended(finals, partials, size)
@@ -169,6 +172,10 @@ class MicroBatcher:
             if len(batch) < size and self._fits(pending, batch, self._policy.min_similarity_of_recordings):
                 batch.append(pending)
         return batch
+
+    def _finals_at_once(self, idle_workers: int) -> int:
+        share = self._even_share(len(self._finals), idle_workers)
+        return min(share, 1 + len(self._finals) // self._policy.finals_apart_below)
 
     def _even_share(self, waiting: int, idle_workers: int) -> int:
         return min(self._policy.max_batch, -(-waiting // max(1, idle_workers)))

@@ -263,6 +263,24 @@ def test_unless_told_otherwise_partials_do_not_delay_finals() -> None:
     assert queue.take() == [partial]
 
 
+def test_finals_are_apart_until_many_wait() -> None:
+    queue = Queue(replace(POLICY, finals_apart_below=3))
+    finals = [queue.final(f"s{number}") for number in range(7)]
+    sizes = []
+    while batch := queue.take():
+        sizes.append(len(batch))
+        assert batch == finals[: len(batch)]
+        del finals[: len(batch)]
+    assert sizes == [3, 2, 1, 1]
+
+
+def test_finals_that_are_apart_have_no_partials_beside_them_beyond_the_bound() -> None:
+    queue = Queue(replace(POLICY, finals_apart_below=3, max_partials_beside_finals=0))
+    final, partial = queue.final("a"), queue.partial("b")
+    assert queue.take() == [final]
+    assert queue.take() == [partial]
+
+
 # --- recordings
 
 

@@ -49,6 +49,7 @@ class SessionDriver:
         waiting: Requests without an answer, by id, oldest first.
         withdrawn: Requests that were taken back after they had been handed out.
         track: Speech probabilities by window; beyond its end nobody speaks.
+        load: Of the recognizer.
         checkpoint: The newest that the session has given.
         now_s: The time that the next ``tell_time`` moves on from.
     """
@@ -60,11 +61,13 @@ class SessionDriver:
         checkpoint: SessionCheckpoint | None = None,
     ) -> None:
         ids = count()
+        self.load = 0.0
         self.session = AudioSession(
             "ses_test",
             CALLER,
             config or SessionConfig(),
             new_request_id=lambda: f"rec_{next(ids)}",
+            load=lambda: self.load,
             checkpoint=checkpoint,
         )
         self.checkpoint = checkpoint

@@ -85,7 +85,6 @@ class LiveSession:
         publisher: EventPublisher,
         clock: Clock,
         limits: SessionLimits,
-        load: Callable[[], float],
         deliver: Deliver,
         safekeeping: Safekeeping | None = None,
     ) -> None:
@@ -97,7 +96,6 @@ class LiveSession:
         self._clock = clock
         self._limits = limits
         self._max_owed_finals = limits.max_owed_finals if session.config.live else limits.max_owed_finals_of_recording
-        self._load = load
         self._deliver = deliver
         self._safekeeping = safekeeping
         self._leaving = False  # as soon as nobody speaks
@@ -254,7 +252,6 @@ class LiveSession:
         if windows:
             probabilities = await self._voice.observe(windows)
             self._session.time_passed(self._clock.monotonic_s())
-            self._session.load_observed(self._load())
             self._session.voice_observed(probabilities)
             if self._safekeeping is not None and self._session.at_safe_place:
                 self._session.note_safe_place(self._voice.state())
@@ -299,8 +296,11 @@ class LiveSession:
         for event in events:  # all of them, before a client that has gone can break this off
             self._publisher.publish(event if self._safekeeping is None else self._safekeeping.published(event))
         if self._safekeeping is not None:
-            events = await self._safekeeping.keep(events, self._session.take_checkpoint())
-        await self._tell(events)
+            checkpoint = self._session.take_checkpoint()
+            if events or checkpoint is not None:
+                events = await self._safekeeping.keep(events, checkpoint)
+        if events:
+            await self._tell(events)
 
     async def _tell(self, events: Sequence[SessionEvent]) -> None:
         try:
@@ -405,6 +405,7 @@ class AudioSessionService:
                 caller,
                 config,
                 new_request_id=lambda: new_id("rec"),
+                load=self._load,
                 checkpoint=None if safekeeping is None else safekeeping.checkpoint,
             ),
             decoder=decoder,
@@ -413,7 +414,6 @@ class AudioSessionService:
             publisher=self._publisher,
             clock=self._clock,
             limits=self._limits,
-            load=self._load,
             deliver=deliver,
             safekeeping=safekeeping,
         )

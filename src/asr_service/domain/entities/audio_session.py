@@ -87,14 +87,26 @@ class AudioSession:
         config: SessionConfig,
         *,
         new_request_id: Callable[[], str],
+        load: Callable[[], float] = lambda: 0.0,
         checkpoint: SessionCheckpoint | None = None,
     ) -> None:
+        """A session that is to be opened.
+
+        Args:
+            session_id: Unique among all.
+            caller: Whose it is.
+            config: As at the start.
+            new_request_id: Makes an identifier.
+            load: Tells how loaded the recognizer is, from 0 (idle) to 1 (saturated). Only how often partials are asked for
+                depends on it.
+            checkpoint: Where it goes on from; ``None``: it is a new one.
+        """
         self.session_id = session_id
         self.caller = caller
         self.config = config
         self.status = SessionStatus.OPENING
         self._now_s = self._opened_at_s = 0.0
-        self._load = 0.0
+        self._load = load
         self._deadline_s: float | None = None
         self._end_reason = EndReason.COMPLETED
         self._segmenter = Segmenter(config.endpointing)
@@ -177,28 +189,25 @@ class AudioSession:
 
     @property
     def at_safe_place(self) -> bool:
-        """Whether the session could be taken up again here: between utterances, or where one has just begun."""
+        """Whether the session could be taken up again here, between utterances or where one has just begun, and might be."""
         if self.status is not SessionStatus.LISTENING or self._segmenter.paused:
             return False
-        return self._just_begun or not self._segmenter.speaking
+        if self._segmenter.speaking and not self._just_begun:
+            return False
+        return self._safe_places.wants(self._completed_utterances, self._segmenter.position)
 
     def note_safe_place(self, voice: bytes) -> None:
         """Remembers this place, with the state that the voice activity stream has here."""
         self._safe_places.note(
             SessionCheckpoint(
                 replay_from=min(self._segmenter.retained_from, self._heard),
-                utterances=self._utterance_count - self._segmenter.speaking,
+                utterances=self._completed_utterances,
                 segmenter=self._segmenter.state,
                 language=None,  # that is told by finals which may still be owed
                 options=self.config.options,
                 voice=voice,
             )
         )
-
-    def load_observed(self, load: float) -> None:
-        """Tells how loaded the recognizer is, from 0 (idle) to 1 (saturated). Only how often partials are asked for
-        depends on it."""
-        self._load = load
 
     def options_changed(self, options: RecognitionOptions) -> None:
         """Applies other options from the next request on."""
@@ -329,6 +338,10 @@ class AudioSession:
             case SpeechFinished(span, forced):
                 self._end_utterance(self._utterances[-1], self._received_part(span), forced)
 
+    @property
+    def _completed_utterances(self) -> int:
+        return self._utterance_count - self._segmenter.speaking
+
     def _begin_utterance(self, start: int) -> None:
         index = self._utterance_count
         self._utterance_count += 1
@@ -415,9 +428,11 @@ class AudioSession:
         if not policy.enabled or not self._segmenter.speaking or self._segmenter.silent:
             return
         utterance, heard = self._utterances[-1], self._heard
+        if utterance.partial_request is not None:
+            return
         # In whole windows, the nearest number of them: rounded up, 300 ms would be 384 with packets of 100 ms.
-        interval = round(samples_from_ms(policy.interval_at_ms(self._load)) / WINDOW_SAMPLES) * WINDOW_SAMPLES
-        if utterance.partial_request is None and heard - utterance.partial_position >= interval:
+        interval = round(samples_from_ms(policy.interval_at_ms(self._load())) / WINDOW_SAMPLES) * WINDOW_SAMPLES
+        if heard - utterance.partial_position >= interval:
             utterance.partial_position = heard
             span, settled = SampleSpan(utterance.start, heard), utterance.stabilizer.stable
             request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)

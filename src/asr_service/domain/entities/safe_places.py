@@ -3,7 +3,9 @@
 from asr_service.domain.value_objects.audio_metadata import samples_from_ms
 from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
 
-ADVANCE_MS = 5_000  # in silence: a client need not keep more audio than this and what the segmenter holds back
+ADVANCE_MS = 15_000
+"""In silence a client need not keep more audio than this and what the segmenter holds back: half a megabyte. Each place costs
+a write to the journal, and most of the sessions of a day are silent."""
 
 
 class SafePlaces:
@@ -21,6 +23,10 @@ class SafePlaces:
         # Of the last that was taken:
         self._utterances, self._position = (0, 0) if first is None else (first.utterances, first.position)
 
+    def wants(self, utterances: int, position: int) -> bool:
+        """Whether the place at a position, before which so many utterances have begun, may ever be taken."""
+        return utterances > self._utterances or position >= self._position + samples_from_ms(ADVANCE_MS)
+
     def note(self, place: SessionCheckpoint) -> None:
         """Takes a place; it is newer than all before it. Its language need not be known yet."""
         self._places[place.utterances] = place
@@ -33,11 +39,7 @@ class SafePlaces:
         for utterances in [count for count in self._places if count < settled]:
             del self._places[utterances]
         place = self._places.get(settled)
-        if place is None or not self._is_new(place):
+        if place is None or not self.wants(place.utterances, place.position):
             return None
         self._utterances, self._position = place.utterances, place.position
         return self._places.pop(settled)
-
-    def _is_new(self, place: SessionCheckpoint) -> bool:
-        advanced = place.position >= self._position + samples_from_ms(ADVANCE_MS)
-        return place.utterances > self._utterances or advanced

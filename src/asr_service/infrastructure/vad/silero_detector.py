@@ -13,8 +13,8 @@ from asr_service.infrastructure.vad.silero_model import CONTEXT_SAMPLES, INPUT_S
 from asr_service.infrastructure.vad.window_batcher import WindowBatcher
 
 _FULL_SCALE = np.float32(1 / 32_768)
-_STATE_HEADER = struct.Struct("<8sI")  # which model and layout; quiet windows
-_STATE_KIND = b"silero6\0"
+_STATE_HEADER = struct.Struct("<8sId")  # which model and layout; quiet windows, power of the floor
+_STATE_KIND = b"silero6\1"
 _STATE_FLOATS = STATE_SHAPE[0] * STATE_SHAPE[1] + CONTEXT_SAMPLES
 
 
@@ -27,53 +27,57 @@ class SileroVoiceActivityStream:
         Raises:
             CheckpointUnusable: This is no state of such a stream.
         """
-        quiet_windows, floats = _unpacked(state)
+        gate, floats = _unpacked(state)
         self._batcher = batcher
-        self._gate = EnergyGate(quiet_windows)
+        self._gate = gate
         self._state = floats[CONTEXT_SAMPLES:].reshape(STATE_SHAPE)
         self._context = floats[:CONTEXT_SAMPLES]
 
     async def observe(self, pcm: bytes) -> tuple[float, ...]:
         """See ``VoiceActivityStream.observe``. Windows that the energy gate holds back have the probability 0.
 
-        What is done on the event loop is one conversion of the samples: about 0.2 ms for 5 s of audio.
+        What is done on the event loop is one conversion of the samples: about 0.2 ms for 5 s of audio, 0.02 ms for a packet.
         """
         if len(pcm) % WINDOW_BYTES:
             raise ValueError(f"{len(pcm)} bytes are no whole number of windows")
         if not pcm:
             return ()
-        inputs = self._model_inputs(np.frombuffer(pcm, "<i2").reshape(-1, WINDOW_SAMPLES))
-        admitted = self._gate.admit(inputs[:, CONTEXT_SAMPLES:])
-        if admitted.all():
+        windows = np.frombuffer(pcm, "<i2").reshape(-1, WINDOW_SAMPLES) * _FULL_SCALE
+        admitted = self._gate.admit(windows)
+        context, self._context = self._context, windows[-1, -CONTEXT_SAMPLES:].copy()
+        if not any(admitted):
+            return (0.0,) * len(admitted)
+        inputs = _model_inputs(context, windows)
+        if all(admitted):
             return tuple((await self._batcher.run(inputs, self._state)).tolist())
         probabilities = np.zeros(len(inputs), np.float32)
-        if admitted.any():
-            probabilities[admitted] = await self._batcher.run(inputs[admitted], self._state)
+        probabilities[admitted] = await self._batcher.run(inputs[admitted], self._state)
         return tuple(probabilities.tolist())
 
     def state(self) -> bytes:
         """See ``VoiceActivityStream.state``; 1.3 KB."""
-        header = _STATE_HEADER.pack(_STATE_KIND, self._gate.quiet_windows)
+        header = _STATE_HEADER.pack(_STATE_KIND, self._gate.quiet_windows, self._gate.floor_power)
         return header + np.concatenate((self._context, self._state.ravel())).astype("<f4").tobytes()
 
-    def _model_inputs(self, windows: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Puts before each window the end of the one that precedes it in the stream, heard by the model or not."""
-        inputs = np.empty((len(windows), INPUT_SAMPLES), np.float32)
-        np.multiply(windows, _FULL_SCALE, out=inputs[:, CONTEXT_SAMPLES:])
-        inputs[0, :CONTEXT_SAMPLES] = self._context
-        inputs[1:, :CONTEXT_SAMPLES] = inputs[:-1, -CONTEXT_SAMPLES:]
-        self._context = inputs[-1, -CONTEXT_SAMPLES:].copy()
-        return inputs
+
+def _model_inputs(context: NDArray[np.float32], windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Puts before each window the end of the one that precedes it in the stream, heard by the model or not."""
+    inputs = np.empty((len(windows), INPUT_SAMPLES), np.float32)
+    inputs[:, CONTEXT_SAMPLES:] = windows
+    inputs[0, :CONTEXT_SAMPLES] = context
+    inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
+    return inputs
 
 
-def _unpacked(state: bytes | None) -> tuple[int, NDArray[np.float32]]:
-    """The quiet windows, and the context followed by the recurrent state."""
+def _unpacked(state: bytes | None) -> tuple[EnergyGate, NDArray[np.float32]]:
+    """The gate, and the context followed by the recurrent state."""
     if state is None:
-        return 0, np.zeros(_STATE_FLOATS, np.float32)
+        return EnergyGate(), np.zeros(_STATE_FLOATS, np.float32)
     if len(state) != _STATE_HEADER.size + 4 * _STATE_FLOATS or not state.startswith(_STATE_KIND):
         raise CheckpointUnusable("The state of the voice activity detector is damaged, or that of another one.")
-    _, quiet_windows = _STATE_HEADER.unpack_from(state)
-    return quiet_windows, np.frombuffer(state, "<f4", offset=_STATE_HEADER.size).astype(np.float32)
+    _, quiet_windows, floor_power = _STATE_HEADER.unpack_from(state)
+    gate = EnergyGate(quiet_windows, floor_power)
+    return gate, np.frombuffer(state, "<f4", offset=_STATE_HEADER.size).astype(np.float32)
 
 
 class SileroVoiceActivityDetector:

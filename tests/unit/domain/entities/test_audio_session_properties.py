@@ -54,7 +54,7 @@ def speak_in_packets(
     waiting_packets = iter(packets)
     while driver.received < samples:
         packet = next(waiting_packets, chance.randint(1, 30 * WINDOW_SAMPLES))
-        driver.session.load_observed(chance.uniform(-0.5, 1.5))
+        driver.load = chance.uniform(-0.5, 1.5)
         driver.push(min(packet, samples - driver.received))
         while driver.waiting and chance.random() < 0.5:
             answer_any(driver, chance, failures)

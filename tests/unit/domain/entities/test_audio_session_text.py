@@ -71,12 +71,12 @@ class TestPartials:
 
     def test_the_load_stretches_their_interval(self) -> None:
         driver = listening(SessionConfig(endpointing=ENDPOINTING, partials=PartialPolicy(True, 320, 960)))
-        driver.session.load_observed(0.5)
+        driver.load = 0.5
         driver.push_windows((SPEECH, 19))
         assert driver.partials_waiting == []
         driver.push_windows((SPEECH, 1))
         driver.say("the")
-        driver.session.load_observed(0.0)
+        driver.load = 0.0
         driver.push_windows((SPEECH, 10))
         assert [request.span for request in driver.partials_waiting] == [SampleSpan(0, 30 * W)]
 

@@ -4,16 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from asr_service.client import (
     Client,
     Ended,
     Event,
     Final,
+    Reconnecting,
     Resumed,
     ServerUnreachable,
     SessionLost,
@@ -81,7 +84,7 @@ async def test_a_connection_that_is_lost_after_long_silence_is_made_again(
                 monkeypatch.setattr(loop, "time", lambda: time() + 3_600)  # an hour in which nobody spoke
                 server.to_break.set()
 
-    assert [type(event) for event in events] == [Started, Resumed, Ended]
+    assert [type(event) for event in events] == [Started, Reconnecting, Resumed, Ended]
     assert server.greetings[1] == {"type": "resume", "token": "secret", "finals": 0}
 
 
@@ -105,5 +108,48 @@ async def test_a_session_that_cannot_be_resumed_is_not_begun_anew_after_it_has_t
         async with Client(f"http://127.0.0.1:{port}") as client, aclosing(client.stream([b"audio"])) as stream:
             assert isinstance(await anext(stream), Started)
             assert isinstance(await anext(stream), Final)
+            assert isinstance(await anext(stream), Reconnecting)
             with pytest.raises(SessionLost):
                 await anext(stream)
+
+
+async def test_a_loss_is_told_once_and_why() -> None:
+    answers = [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY, None]
+
+    def refuse(connection: ServerConnection, _request: Request) -> Response | None:
+        status = answers.pop(0)
+        return status and connection.respond(status, "")
+
+    async def serve_once(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(json.dumps({"type": "started", **SESSION}))
+        await socket.send(json.dumps({"type": "ended", **ENDED}))
+
+    async with serve(serve_once, "127.0.0.1", 0, process_request=refuse) as listener:
+        port = next(iter(listener.sockets)).getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}") as client:
+            events = [event async for event in client.stream([])]
+
+    assert [type(event) for event in events] == [Reconnecting, Started, Ended]
+    assert events[0] == Reconnecting("The server answered with status 503.")
+
+
+async def test_an_error_that_passes_is_the_reason_of_the_loss() -> None:
+    error = {"message": "The database does not answer.", "code": "storage_unavailable", "hint": None}
+
+    async def wavering(socket: ServerConnection) -> None:
+        greeting = json.loads(await socket.recv())
+        if greeting["type"] == "start":
+            await socket.send(json.dumps({"type": "started", **SESSION}))
+            await socket.send(json.dumps({"type": "error", **error, "fatal": True, "retry_after_s": None}))
+            return
+        await socket.send(json.dumps({"type": "resumed", **SESSION, "utterances": 0, "audio_from_ms": 0}))
+        await socket.send(json.dumps({"type": "ended", **ENDED}))
+
+    async with serve(wavering, "127.0.0.1", 0) as listener:
+        port = next(iter(listener.sockets)).getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}") as client:
+            events = [event async for event in client.stream([])]
+
+    assert [type(event) for event in events] == [Started, Reconnecting, Resumed, Ended]
+    assert events[1] == Reconnecting("The database does not answer.")

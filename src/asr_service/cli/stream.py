@@ -35,8 +35,6 @@ _STREAM_PATH = "/api/v1/stream"
 _PACKET_MS = 100
 _WAITING_PACKETS = 100  # of the microphone, 10 s; when so many wait for a slow server, the newest is lost
 _PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
-# Audio that is kept to be sent again, 19 MB: with --fast the sockets of both sides hold much that nobody has heard yet.
-_KEPT_S = 600.0
 
 
 class ServerUnreachable(AsrError):
@@ -82,7 +80,7 @@ def stream(
         check_recordings([file])
     address = _server_address(url)
     packets = _microphone() if file is None else _recording(file, paced=not fast)
-    asyncio.run(_stream(address, language, packets, StreamPolicy(give_up_after_s, _KEPT_S)))
+    asyncio.run(_stream(address, language, packets, StreamPolicy(give_up_after_s)))
 
 
 def _server_address(url: str) -> str:

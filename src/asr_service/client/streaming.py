@@ -16,6 +16,10 @@ from asr_service.client.events import Ended, Event, Failed, Final, Reconnecting,
 from asr_service.client.replay_buffer import Item, ReplayBuffer
 
 _END = json.dumps({"type": "end"})
+_KEPT_MS = 120_000  # a server holds back half a minute at most,
+_KEPT_BYTES = (
+    1 << 24
+)  # and sockets of Linux 6 MiB on their way in and 4 MiB on their way out (tcp(7), tcp_rmem and tcp_wmem)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between attempts to connect, doubled each time
 _PASSING_CODES = frozenset({"internal_error", "overloaded", "storage_unavailable", "idle_timeout", "client_too_slow"})
 
@@ -45,11 +49,18 @@ class StreamPolicy:
 
     Attributes:
         give_up_after_s: So long it tries to reach a server before ``ServerUnreachable``.
-        max_kept_s: Audio that is kept to be sent again; more than a server holds back, which is about half a minute.
+        max_kept_s: Audio that is kept to be sent again; ``None``: two minutes, and at least 16 MiB, which is more than a server
+            and the sockets on the way hold of a recording that is sent as fast as it is taken.
     """
 
     give_up_after_s: float = 60.0
-    max_kept_s: float = 120.0
+    max_kept_s: float | None = None
+
+    def max_kept_bytes(self, bytes_per_ms: Fraction) -> int:
+        """The same for audio of a format."""
+        if self.max_kept_s is not None:
+            return int(self.max_kept_s * 1_000 * bytes_per_ms)
+        return max(int(_KEPT_MS * bytes_per_ms), _KEPT_BYTES)
 
 
 class Stream:
@@ -78,9 +89,8 @@ class Stream:
         self._source = source
         self._start = {"type": "start", "audio": audio.as_message(), **options}
         self._policy = policy
-        max_bytes = int(policy.max_kept_s * 1_000 * audio.bytes_per_ms)
         self._max_waiting_items = 1_000
-        self._buffer = ReplayBuffer(audio.bytes_per_ms, max_bytes)
+        self._buffer = ReplayBuffer(audio.bytes_per_ms, policy.max_kept_bytes(audio.bytes_per_ms))
         self._changed = asyncio.Condition()
         self._audio_ended = False
         self._token: str | None = None

@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from asr_service.client import (
+    AudioFormat,
     Client,
     Ended,
     Event,
@@ -153,3 +154,39 @@ async def test_an_error_that_passes_is_the_reason_of_the_loss() -> None:
 
     assert [type(event) for event in events] == [Started, Reconnecting, Resumed, Ended]
     assert events[1] == Reconnecting("The database does not answer.")
+
+
+async def test_of_a_recording_that_is_sent_at_once_all_that_sockets_may_hold_can_be_asked_for_again() -> None:
+    minute = bytes(60 * 32_000)
+    heard: list[int] = []  # bytes, by connections
+
+    async def forgetful(socket: ServerConnection) -> None:
+        kind = {"start": "started", "resume": "resumed"}[json.loads(await socket.recv())["type"]]
+        await socket.send(json.dumps({"type": kind, **SESSION, "utterances": 0, "audio_from_ms": 0}))
+        heard.append(0)
+        while isinstance(frame := await socket.recv(), bytes):
+            heard[-1] += len(frame)
+        if kind == "started":
+            socket.transport.abort()
+        else:
+            await socket.send(json.dumps({"type": "ended", **ENDED}))
+
+    async with serve(forgetful, "127.0.0.1", 0, max_size=None) as listener:
+        port = next(iter(listener.sockets)).getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}") as client:
+            events = [event async for event in client.stream([minute] * 5)]
+
+    assert [type(event) for event in events] == [Started, Reconnecting, Resumed, Ended]
+    assert heard == [5 * len(minute)] * 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "audio", "kept_bytes"),
+    [
+        (StreamPolicy(), AudioFormat(), 1 << 24),
+        (StreamPolicy(), AudioFormat("pcm_f32le", 48_000, 2), 120 * 384_000),
+        (StreamPolicy(max_kept_s=0.5), AudioFormat(), 16_000),
+    ],
+)
+def test_how_much_is_kept(policy: StreamPolicy, audio: AudioFormat, kept_bytes: int) -> None:
+    assert policy.max_kept_bytes(audio.bytes_per_ms) == kept_bytes

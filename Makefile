@@ -14,14 +14,15 @@ SPEAKERS ?=
 FRAMES ?=
 STRICT ?=
 SEED ?=
+CODEC ?=
 
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	$(if $(UPGRADE),--upgrade) --extra server --extra whisper --extra postgres --extra redis --group build
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
+LOCK := $(COMPILE) pyproject.toml --extra server --extra whisper --extra postgres --extra redis --group build
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test api-test accuracy bench context trust chaos fuzz docs lock clean
+.PHONY: help setup setup-check setup-test models run check test api-test client-test accuracy bench context trust chaos fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -69,6 +70,9 @@ test: setup-test models ## The whole test suite with its coverage gates
 api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
 	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py
 
+client-test: setup-check models ## Install LiveKit Agents and Pipecat, and have them hear recordings through this service
+	@$(BIN)/python -m pytest --quiet tests/voice_agents
+
 accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=folder
 	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.accuracy '$(AUDIO)'
@@ -87,8 +91,9 @@ trust: setup-check models ## Show on AUDIO=folder that no word is lost or invent
 	@$(BIN)/python -m scripts.trust '$(AUDIO)' '$(PART)' $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CUTS),--cuts '$(CUTS)') \
 		$(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(HOURS),--hours '$(HOURS)')
 
-fuzz: setup-check ## Feed every wire codec FRAMES (default 100,000) damaged and random frames
-	@$(BIN)/python -m tests.fixtures.codec_fuzz $(FRAMES)
+fuzz: setup-check ## Feed every wire codec FRAMES (default 100,000) damaged and random frames (CODEC, SEED)
+	@$(BIN)/python -m tests.fixtures.codec_fuzz $(if $(FRAMES),--frames '$(FRAMES)') $(if $(CODEC),--codec '$(CODEC)') \
+		$(if $(SEED),--seed '$(SEED)')
 
 chaos: setup-test models ## Break connections, servers and databases under live sessions on AUDIO=folder (30 minutes; PART, SEED)
 	@test -n '$(AUDIO)' || { echo 'chaos: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
@@ -104,6 +109,10 @@ lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1:
 	@$(LOCK) --output-file requirements/runtime.lock
 	@echo 'lock: requirements/dev.lock'
 	@$(LOCK) --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock
+	@echo 'lock: requirements/livekit.lock'
+	@$(COMPILE) --group livekit --output-file requirements/livekit.lock
+	@echo 'lock: requirements/pipecat.lock'
+	@$(COMPILE) --group pipecat --output-file requirements/pipecat.lock
 
 clean: ## Remove build results and caches (.venv and downloaded models stay)
 	@rm -rf build dist .hypothesis .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -12,6 +12,8 @@ const STUCK_MS = 120_000; // or after so long if the question has not even left 
 const BLOCK_BYTES = 64 * 1024; // of a file, or of a long packet, that are sent at once
 const SOCKET_BYTES = 1024 * 1024; // what may wait in the socket before more is given to it
 const ROOM_BYTES = 1024 * 1024; // what may wait here before `send` asks for patience
+const KEPT_S = 120; // a server holds back half a minute at most,
+const KEPT_BYTES = 16 * 1024 * 1024; // and sockets on the way 11 MiB of a recording that is sent as fast as it is taken
 const MAX_EVENTS = 10_000; // that nobody has read
 const EVENTS = new Set(
   "started resumed safe going_away speech_started partial speech_ended final failed ended".split(" "),
@@ -206,7 +208,9 @@ export class AsrStream {
     this.#connect = connect;
     this.#start = { type: "start", audio: format, ...options };
     this.#policy = policy;
-    this.#buffer = new ReplayBuffer(bytesPerS, policy.maxKeptS * bytesPerS);
+    const { maxKeptS } = policy;
+    const maxBytes = maxKeptS === undefined ? Math.max(KEPT_S * bytesPerS, KEPT_BYTES) : maxKeptS * bytesPerS;
+    this.#buffer = new ReplayBuffer(bytesPerS, maxBytes);
     void this.#run();
   }
 
@@ -444,9 +448,9 @@ export class AsrClient {
    * @param {string} [options.apiKey] Sent as a bearer token; in browsers with files only.
    * @param {typeof globalThis.WebSocket} [options.WebSocket] For Node before 22, the class of the package `ws`.
    * @param {number} [options.giveUpAfterS] So long a stream tries to reach a server before `ServerUnreachable`.
-   * @param {number} [options.maxKeptS] Audio that is kept to be sent again; more than a server holds back, about half a minute.
+   * @param {number} [options.maxKeptS] Audio that is kept to be sent again; left out: two minutes, and at least 16 MiB.
    */
-  constructor(url, { apiKey, WebSocket = globalThis.WebSocket, giveUpAfterS = 60, maxKeptS = 120 } = {}) {
+  constructor(url, { apiKey, WebSocket = globalThis.WebSocket, giveUpAfterS = 60, maxKeptS } = {}) {
     const address = new URL(url);
     address.protocol = address.protocol.replace(/^ws/, "http");
     if (!/^https?:$/.test(address.protocol)) throw new TypeError(`${url} is no address of a server.`);

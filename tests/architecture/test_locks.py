@@ -10,6 +10,7 @@ from tests.architecture.source_tree import ROOT
 
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
 DEV_LOCK = ROOT / "requirements" / "dev.lock"
+CLIENT_LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("livekit", "pipecat")}
 
 PINNED = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$", re.MULTILINE
@@ -44,7 +45,14 @@ def test_every_direct_dependency_is_locked() -> None:
     assert {_normalized(requirement) for requirement in development} - {name for name, _, _ in _pins(DEV_LOCK)} == set()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME_LOCK, DEV_LOCK], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("name", CLIENT_LOCKS)
+def test_the_lock_of_a_clients_framework_has_the_versions_that_are_asked_for(name: str) -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][name]
+    pinned = {f"{package}=={version}" for package, version, _ in _pins(CLIENT_LOCKS[name])}
+    assert {re.sub(r"\[.*\]", "", requirement) for requirement in group} - pinned == set()
+
+
+@pytest.mark.parametrize("lock", [RUNTIME_LOCK, DEV_LOCK, *CLIENT_LOCKS.values()], ids=lambda lock: lock.stem)
 def test_lock_holds_nothing_but_pins_with_hashes(lock: Path) -> None:
     unexpected = [
         line

@@ -4,16 +4,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from asr_service.infrastructure.config.settings import Settings
-from tests.fixtures.recordings import Clip
-from tests.fixtures.server import RunningServer, service_environment
+from tests.fixtures.recordings import Clip, write_wav
+from tests.fixtures.server import RunningServer, StartServer, service_environment
 
 ASR_SERVICE = Path(sys.executable).parent / "asr-service"  # as installed by pip
 
+PAUSE = bytes(16_000 * 2 * 7 // 10)  # 700 ms, in which an utterance ends
+
 RunCommand = Callable[..., str]
+
+
+def finals(printed: str) -> list[str]:
+    """The lines that are not of partials."""
+    return [line for line in printed.splitlines(keepends=True) if not line.startswith("…")]
 
 
 @pytest.fixture
@@ -39,14 +47,10 @@ def command(service_settings: Settings, tmp_path: Path) -> RunCommand:
 def test_stream_shows_partials_and_then_the_text(
     server: RunningServer, command: RunCommand, short_english_clip: Clip
 ) -> None:
-    printed = command(
-        "stream", short_english_clip.path, "--language", "en", "--url", f"{server.ws_url}/api/v1/stream"
-    ).splitlines()
+    printed = command("stream", short_english_clip.path, "--language", "en", "--url", f"{server.ws_url}/api/v1/stream")
 
-    partials = [line for line in printed if line.startswith("…")]
-    finals = [line for line in printed if not line.startswith("…")]
-    assert partials
-    assert short_english_clip.errors_in(" ".join(finals)) == 0, printed
+    assert printed.startswith("…")
+    assert short_english_clip.errors_in(" ".join(finals(printed))) == 0, printed
 
 
 def test_stream_sends_a_recording_of_any_format_as_fast_as_it_is_taken(
@@ -54,8 +58,32 @@ def test_stream_sends_a_recording_of_any_format_as_fast_as_it_is_taken(
 ) -> None:
     printed = command("stream", mandarin_clip.path, "--fast", "--url", f"{server.ws_url}/api/v1/stream")
 
-    finals = [line for line in printed.splitlines() if not line.startswith("…")]
-    assert mandarin_clip.errors_in("".join(finals)) <= 0.1, printed
+    assert mandarin_clip.errors_in("".join(finals(printed))) <= 0.1, printed
+
+
+def test_stream_goes_on_when_the_server_is_killed_and_started_again(
+    start_server: StartServer, service_settings: Settings, tmp_path: Path, english_clip: Clip, short_english_clip: Clip
+) -> None:
+    first = start_server()
+    talk = tmp_path / "talk.wav"
+    write_wav(talk, PAUSE.join([short_english_clip.pcm, english_clip.pcm, short_english_clip.pcm, english_clip.pcm]))
+    arguments = [ASR_SERVICE, "stream", talk, "--fast", "--language", "en", "--url", first.http_url]
+    environment = service_environment(service_settings)
+    undisturbed = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=90, check=True)
+    streaming = subprocess.Popen(arguments, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+    with streaming:
+        assert streaming.stdout is not None
+        assert streaming.stderr is not None
+        printed = [next(line for line in streaming.stdout if not line.startswith("…"))]  # the first final
+        first.kill()
+        start_server(port=first.port)
+        printed += finals(streaming.stdout.read())
+        said = streaming.stderr.read()
+
+    assert streaming.returncode == 0, said
+    assert printed == finals(undisturbed.stdout)
+    assert len(finals(undisturbed.stdout)) >= 4
+    assert [line.partition(":")[0] for line in said.splitlines()] == ["The connection is lost, and tried again"]
 
 
 def test_transcribe_needs_no_server(command: RunCommand, short_english_clip: Clip, mandarin_clip: Clip) -> None:

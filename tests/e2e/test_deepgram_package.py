@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.client_packages import run_client
+from tests.fixtures.client_packages import DEEPGRAM, run_client
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer
 
-DEEPGRAM = ("deepgram-sdk==7.17.0",)  # what it needs besides, httpx, pydantic and websockets, is the tests' own
 PCM = {"model": "nova-3", "encoding": "linear16", "sample_rate": 16_000}
 
 pytestmark = pytest.mark.timeout(300)  # the first run installs

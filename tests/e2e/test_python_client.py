@@ -15,6 +15,7 @@ from asr_service.client import (
     Event,
     Final,
     Partial,
+    Reconnecting,
     RequestRefused,
     ServerUnreachable,
     SpeechEnded,
@@ -154,6 +155,7 @@ async def test_a_container_is_streamed_but_not_resumed(server: RunningServer, sh
         assert isinstance(await anext(stream), Started)
         proxy.refusing = True
         proxy.cut()
+        assert isinstance(await anext(stream), Reconnecting)
         with pytest.raises(ServerUnreachable):
             await anext(stream)
 

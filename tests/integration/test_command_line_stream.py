@@ -1,6 +1,7 @@
 """``asr-service stream`` with a server on a port of this machine; behind it are fakes for ear and recognizer."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -11,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import structlog
 import uvicorn
 from websockets.sync.server import ServerConnection, serve
 
+from asr_service.app.dto.native_examples import SERVER_EXAMPLES
 from asr_service.bootstrap import Engines, open_decoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRequest
 from asr_service.infrastructure.config.settings import Settings
@@ -139,7 +142,7 @@ def test_a_full_server_is_told(run: Run, tmp_path: Path, talk: Path) -> None:
         assert b"101" in other.recv(100)
         finished = run("stream", talk, "--url", url)
     assert finished.exit_code == 69
-    assert "refused the connection: server rejected WebSocket connection: HTTP 503" in finished.err
+    assert f"{url} does not take the stream: The server answered with status 503." in finished.err
 
 
 def test_no_server_is_told(run: Run, talk: Path) -> None:
@@ -151,19 +154,67 @@ def test_no_server_is_told(run: Run, talk: Path) -> None:
     assert "asr-service serve" in finished.err
 
 
-def test_a_server_that_breaks_off_is_told(run: Run, talk: Path) -> None:
-    def break_off(connection: ServerConnection) -> None:
-        connection.recv()
-        connection.socket.close()
+@contextmanager
+def _played(*connections: Callable[[ServerConnection], None]) -> Iterator[str]:
+    """The address of a server that does with each connection what the test says, and then breaks it off."""
+    left = list(connections)
 
-    with serve(break_off, "127.0.0.1", 0) as server:
+    def serve_next(connection: ServerConnection) -> None:
+        connection.recv()
+        left.pop(0)(connection)
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+    with serve(serve_next, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        finished = run("stream", talk, "--url", f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+    assert left == []
+
+
+def _tell(*messages: dict[str, Any]) -> Callable[[ServerConnection], None]:
+    def tell(connection: ServerConnection) -> None:
+        for message in messages:
+            connection.send(json.dumps(_EXAMPLES[message["type"]] | message))
+
+    return tell
+
+
+_EXAMPLES = {example["type"]: example for example in SERVER_EXAMPLES}
+_NOTICE = "The connection is lost, and tried again: "
+
+
+def test_a_server_that_breaks_off_before_it_has_said_anything_is_told(run: Run, talk: Path) -> None:
+    with _played(_tell()) as url:
+        finished = run("stream", talk, "--url", url)
     assert finished.exit_code == 69
     assert "server_unreachable" in finished.err
+    assert _NOTICE not in finished.err
+
+
+def test_a_stream_goes_on_when_its_connection_is_lost(run: Run, talk: Path) -> None:
+    first = _tell({"type": "started"}, {"type": "final", "utterance": 0, "text": "Go"})
+    second = _tell(
+        {"type": "resumed", "utterances": 1, "audio_from_ms": 0},
+        {"type": "final", "utterance": 1, "text": "on."},
+        {"type": "ended"},
+    )
+    with _played(first, second) as url:
+        finished = run("stream", talk, "--fast", "--url", url)
+    assert (finished.exit_code, _finals(finished)) == (0, ["Go", "on."])
+    assert finished.err.startswith(_NOTICE)
+    assert finished.err.count("\n") == 1
+
+
+def test_a_server_that_stays_away_is_given_up(run: Run, talk: Path) -> None:
+    with _played(_tell({"type": "started"}, {"type": "final", "utterance": 0, "text": "Go"})) as url:
+        finished = run("stream", talk, "--fast", "--give-up-after", "0", "--url", url)
+    assert (finished.exit_code, _finals(finished)) == (69, ["Go"])
+    assert "server_unreachable" in finished.err
+    assert "could not be reached" in finished.err
 
 
 def test_no_microphone_is_told(run: Run, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +287,7 @@ def test_a_missing_recording_is_told_before_the_server_is_asked(run: Run) -> Non
     assert "missing.wav cannot be read" in finished.err
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://"])
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://localhost?model=base"])
 def test_an_address_that_is_none_is_told(run: Run, talk: Path, url: str) -> None:
     finished = run("stream", talk, "--url", url)
     assert finished.exit_code == 64

@@ -226,6 +226,25 @@ test("a file that cannot be read fails the stream", async () => {
   await failure;
 });
 
+test("of a recording that is sent at once, all that sockets may hold can be asked for again", async () => {
+  const server = new Server();
+  const stream = server.stream();
+  const events = told(stream);
+  const first = await started(stream, server);
+  const minute = new Uint8Array(60 * 32_000);
+  for (let count = 0; count < 5; count++) {
+    stream.send(minute);
+    for (let sent = 0; sent < minute.length; ) sent += await first.next();
+  }
+  first.lose();
+  const second = await server.connection();
+  await second.open();
+  second.tell(resumed(0));
+  for (let sent = 0; sent < 5 * minute.length; ) sent += await second.next();
+  second.tell(ENDED);
+  assert.deepEqual(await events, ["started", "reconnecting", "resumed", "ended"]);
+});
+
 test("audio that is not kept any more cannot be asked for", async () => {
   const server = new Server();
   const stream = server.stream({}, { maxKeptS: 0.1 });
@@ -329,7 +348,7 @@ test("whoever has much to send waits for room, and whoever does not wait is stop
   await room;
   patient.close();
 
-  const hasty = server.stream();
+  const hasty = server.stream({}, { maxKeptS: 120 });
   const failure = assert.rejects(told(hasty), { name: "StreamFailed", code: "too_much_waiting" });
   for (let count = 0; count < 4; count++) hasty.send(new Uint8Array(1_000_000));
   await failure;

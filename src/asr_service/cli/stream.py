@@ -1,9 +1,8 @@
-"""``asr-service stream``: speaks the native protocol to a running server, and shows the text as it comes."""
+"""``asr-service stream``: streams to a running server by the client library, and shows the text as it comes."""
 
 import asyncio
-import json
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +12,21 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from asr_service.bootstrap import open_decoder
 from asr_service.cli.files import check_recordings
+from asr_service.client import (
+    Client,
+    ClientError,
+    Event,
+    Failed,
+    Final,
+    Partial,
+    Reconnecting,
+    Resumed,
+    Started,
+    StreamPolicy,
+)
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.shared.errors import AsrError, InvalidRequest
@@ -29,7 +38,7 @@ _PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
 
 
 class ServerUnreachable(AsrError):
-    """No server answers at the address, or it broke off."""
+    """No server takes the stream, or the one that did is gone for good."""
 
     code = "server_unreachable"
 
@@ -51,92 +60,93 @@ def stream(
         Path | None, typer.Argument(help="A recording; it is sent as fast as it was spoken.", show_default=False)
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone instead, until Ctrl+C.")] = False,
-    url: Annotated[
-        str, typer.Option(help="Address of the server; with a path, of its native stream.")
-    ] = "http://127.0.0.1:8000",
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
     language: Annotated[
         str, typer.Option("--language", "-l", help="What is spoken: zh, en or another code; auto detects it.")
     ] = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="Send a recording as fast as the server takes it.")] = False,
+    give_up_after_s: Annotated[
+        float,
+        typer.Option("--give-up-after", min=0, metavar="SECONDS", help="So long a lost connection is tried again."),
+    ] = 60,
 ) -> None:
-    """Stream a recording, or the microphone, to a running server; partial text is grey until it is final."""
+    """Stream a recording, or the microphone, to a running server; partial text is grey until it is final.
+
+    A stream whose connection is lost goes on when the server, or another one that shares its database, is there again.
+    """
     if mic == (file is not None):
         raise InvalidRequest("Give either a file or --mic.", field="file")
     if file is not None:
         check_recordings([file])
+    address = _server_address(url)
     packets = _microphone() if file is None else _recording(file, paced=not fast)
-    asyncio.run(_stream(_stream_address(url), language, packets))
+    asyncio.run(_stream(address, language, packets, StreamPolicy(give_up_after_s)))
 
 
-def _stream_address(url: str) -> str:
-    """The WebSocket address that is meant by a server's address."""
+def _server_address(url: str) -> str:
+    """The address that the client wants; that of the stream itself is understood too."""
     parts = urlsplit(url)
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname or parts.query:
         raise InvalidRequest(
             f"{url} is no address of a server.", field="url", hint="For example: http://127.0.0.1:8000"
         )
-    path = parts.path if parts.path not in ("", "/") else _STREAM_PATH
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+    prefix = parts.path.rstrip("/").removesuffix(_STREAM_PATH)
+    return urlunsplit((parts.scheme, parts.netloc, prefix, "", ""))
 
 
-async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None]) -> None:
-    try:
-        async with connect(url, max_size=None) as socket:
-            await socket.send(json.dumps({"type": "start", "language": language}))
-            await _converse(socket, packets)
-    except InvalidHandshake as error:
-        raise ServerUnreachable(f"{url} refused the connection: {error}.") from error
-    except (OSError, WebSocketException) as error:
-        raise ServerUnreachable(
-            f"{url} does not answer: {error}.", hint="Is it running? Start it with: asr-service serve"
-        ) from error
+async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None], policy: StreamPolicy) -> None:
+    async with aclosing(packets), Client(url, policy=policy) as client:
+        try:
+            async with aclosing(client.stream(packets, language=language)) as events:
+                await _show(_once_begun(url, events))
+        except ClientError as error:
+            kind = ServerUnreachable if error.code == ServerUnreachable.code else RefusedByServer
+            raise kind(str(error), hint=error.hint) from error
 
 
-async def _converse(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
-    """Sends and shows at the same time, until the server has said its last word, or there is nothing right to send."""
-    sending = asyncio.create_task(_send(socket, packets))
-    showing = asyncio.create_task(_show(socket))
-    try:
-        await asyncio.wait({sending, showing}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done() and not isinstance(sending.exception(), ConnectionClosed):
-            sending.result()
-        await showing  # it knows why the server has closed the connection
-    finally:
-        sending.cancel()
-        showing.cancel()
-        await asyncio.gather(sending, showing, return_exceptions=True)
+async def _once_begun(url: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The same events; a server that is not there from the start is not waited for."""
+    begun = False
+    async for event in events:
+        if isinstance(event, Reconnecting) and not begun:
+            raise ServerUnreachable(
+                f"{url} does not take the stream: {event.reason}",
+                hint="Is it running, and has it room? Start it with: asr-service serve",
+            )
+        begun = True
+        yield event
 
 
-async def _send(socket: ClientConnection, packets: AsyncGenerator[bytes, None]) -> None:
-    async with aclosing(packets):
-        async for packet in packets:
-            await socket.send(packet)
-    await socket.send('{"type": "end"}')
-
-
-async def _show(socket: ClientConnection) -> None:
+async def _show(events: AsyncIterator[Event]) -> None:
     console = Console(highlight=False)
     failures: list[str] = []
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        async for frame in socket:
-            message: dict[str, Any] = json.loads(frame)
-            match message["type"]:
-                case "partial":
-                    text = Text.assemble((message["stable"], "grey50"), (message["volatile"], "grey35 italic"))
+        async for event in events:
+            match event:
+                case Partial():
+                    text = Text.assemble((event.stable, "grey50"), (event.volatile, "grey35 italic"))
                     live.update(text, refresh=True)
                     if not console.is_terminal:
-                        typer.echo(f"… {message['text']}")
-                case "final" if message["text"]:
+                        typer.echo(f"… {event.text}")
+                case Final() if event.text:
                     live.update("", refresh=True)
-                    console.print(Text(message["text"]), soft_wrap=True)
-                case "failed":
-                    span_s = f"{message['start_ms'] / 1_000:g}–{message['end_ms'] / 1_000:g} s"
-                    failures.append(f"No text for {span_s}: {message['message']}")
-                case "error":
-                    raise RefusedByServer(message["message"], hint=message["hint"])
+                    console.print(Text(event.text), soft_wrap=True)
+                case Failed():
+                    span_s = f"{event.start_ms / 1_000:g}–{event.end_ms / 1_000:g} s"
+                    failures.append(f"No text for {span_s}: {event.message}")
+                case Reconnecting():
+                    _show_notice(live, f"The connection is lost, and tried again: {event.reason}")
+                case Started() | Resumed():
+                    live.update("", refresh=True)
     if failures:
         raise RefusedByServer("\n".join(failures))
+
+
+def _show_notice(live: Live, notice: str) -> None:
+    """On a terminal in the place of the partial; else on standard error, since standard output is for the text."""
+    live.update(Text(notice, "yellow"), refresh=True)
+    if not live.console.is_terminal:
+        typer.echo(notice, err=True)
 
 
 async def _recording(path: Path, *, paced: bool) -> AsyncGenerator[bytes, None]:

@@ -1,4 +1,7 @@
-"""What a stream tells: the messages of the native protocol as values. Times are milliseconds from the start of the audio."""
+"""What a stream tells: the messages of the native protocol as values, and ``Reconnecting``.
+
+Times are milliseconds from the start of the audio.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -40,6 +43,19 @@ class Resumed:
     session_id: str
     utterances: int
     audio_from_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """The connection is lost, and will be made again: then ``Resumed`` follows, or ``Started`` of a new session.
+
+    Of this package, and no message of the protocol; told once per loss, also if the first connection cannot be made.
+
+    Attributes:
+        reason: Why, in a sentence.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +141,9 @@ class Ended:
     final_ms: int
 
 
-Event: TypeAlias = Started | Resumed | Safe | GoingAway | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
+Event: TypeAlias = (
+    Started | Resumed | Reconnecting | Safe | GoingAway | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
+)
 
 _KINDS: dict[str, type[Event]] = {
     "started": Started,

@@ -12,10 +12,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from asr_service.client.errors import ReplayLost, RequestRefused, ServerUnreachable, SessionLost, StreamFailed
-from asr_service.client.events import Ended, Event, Failed, Final, Safe, read_event
+from asr_service.client.events import Ended, Event, Failed, Final, Reconnecting, Safe, read_event
 from asr_service.client.replay_buffer import Item, ReplayBuffer
 
 _END = json.dumps({"type": "end"})
+_KEPT_MS = 120_000  # a server holds back half a minute at most,
+_KEPT_BYTES = (
+    1 << 24
+)  # and sockets of Linux 6 MiB on their way in and 4 MiB on their way out (tcp(7), tcp_rmem and tcp_wmem)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between attempts to connect, doubled each time
 _PASSING_CODES = frozenset({"internal_error", "overloaded", "storage_unavailable", "idle_timeout", "client_too_slow"})
 
@@ -45,11 +49,18 @@ class StreamPolicy:
 
     Attributes:
         give_up_after_s: So long it tries to reach a server before ``ServerUnreachable``.
-        max_kept_s: Audio that is kept to be sent again; more than a server holds back, which is about half a minute.
+        max_kept_s: Audio that is kept to be sent again; ``None``: two minutes, and at least 16 MiB, which is more than a server
+            and the sockets on the way hold of a recording that is sent as fast as it is taken.
     """
 
     give_up_after_s: float = 60.0
-    max_kept_s: float = 120.0
+    max_kept_s: float | None = None
+
+    def max_kept_bytes(self, bytes_per_ms: Fraction) -> int:
+        """The same for audio of a format."""
+        if self.max_kept_s is not None:
+            return int(self.max_kept_s * 1_000 * bytes_per_ms)
+        return max(int(_KEPT_MS * bytes_per_ms), _KEPT_BYTES)
 
 
 class Stream:
@@ -78,15 +89,16 @@ class Stream:
         self._source = source
         self._start = {"type": "start", "audio": audio.as_message(), **options}
         self._policy = policy
-        max_bytes = int(policy.max_kept_s * 1_000 * audio.bytes_per_ms)
         self._max_waiting_items = 1_000
-        self._buffer = ReplayBuffer(audio.bytes_per_ms, max_bytes)
+        self._buffer = ReplayBuffer(audio.bytes_per_ms, policy.max_kept_bytes(audio.bytes_per_ms))
         self._changed = asyncio.Condition()
         self._audio_ended = False
         self._token: str | None = None
         self._finals = 0
         self._reached_at_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
+        self._loss = ""  # why the last connection is gone, or could not be made
+        self._loss_told = False
 
     async def configure(self, **options: Any) -> None:
         """Other options, from the audio on that is read next.
@@ -107,6 +119,8 @@ class Stream:
     async def events(self) -> AsyncGenerator[Event, None]:
         """Everything that is told, to ``Ended``; what was told before a loss is not told twice.
 
+        A loss of the connection is told by ``Reconnecting``.
+
         Raises:
             ServerUnreachable, RequestRefused, StreamFailed, SessionLost, ReplayLost: See there.
         """
@@ -122,6 +136,10 @@ class Stream:
                 if reading.done():
                     reading.result()  # what the source raised is the caller's
                 if not ended:
+                    self._check_patience()
+                    if not self._loss_told:
+                        self._loss_told = True
+                        yield Reconnecting(self._loss)
                     await self._pause()
         finally:
             reading.cancel()
@@ -161,6 +179,7 @@ class Stream:
     # --- what is told
 
     async def _events_of_a_connection(self) -> AsyncGenerator[Event, None]:
+        self._loss = "The server has closed the connection."  # unless something else is known
         try:
             async with connect(self._url, additional_headers=self._headers, max_size=None) as socket:
                 await socket.send(json.dumps(self._greeting, ensure_ascii=False))
@@ -168,8 +187,8 @@ class Stream:
                     yield event
         except InvalidStatus as refusal:
             self._expect_passing(refusal)
-        except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError):
-            pass  # it is tried again
+        except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:  # it is tried again
+            self._loss = f"{str(error).rstrip('.') or type(error).__name__}."
 
     @property
     def _greeting(self) -> dict[str, Any]:
@@ -201,7 +220,7 @@ class Stream:
         if message["type"] == "started" and self._finals:
             raise SessionLost("The session was lost, and cannot be resumed.", code="session_lost")
         self._token = message["resume"]["token"] if message["resume"] else None
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause_s, self._loss_told = _FIRST_PAUSE_S, False
         from_ms = message.get("audio_from_ms", 0)
         if not self._buffer.rewind(from_ms):
             raise ReplayLost(f"The server wants the audio from {from_ms} ms on, which is not kept.", code="replay_lost")
@@ -217,6 +236,7 @@ class Stream:
         """Whether to connect again after an error; raises what a new connection would not mend."""
         if not message["fatal"]:
             raise StreamFailed(message["message"], code=message["code"], hint=message["hint"])
+        self._loss = message["message"]
         if message["code"] == "session_not_resumable":
             if self._finals or self._buffer.begins_at:
                 raise SessionLost(message["message"], code=message["code"])
@@ -232,15 +252,18 @@ class Stream:
         status, headers = refusal.response.status_code, refusal.response.headers
         if status not in (429, 502, 503, 504):
             raise RequestRefused(f"The server answered with status {status}.", code="refused")
+        self._loss = f"The server answered with status {status}."
         self._pause_s = max(self._pause_s, float(headers.get("Retry-After", 0)))
 
-    async def _pause(self) -> None:
+    def _check_patience(self) -> None:
         lost_for_s = asyncio.get_running_loop().time() - self._reached_at_s
         if lost_for_s > self._policy.give_up_after_s:
             raise ServerUnreachable(
-                f"{self._url} could not be reached for {lost_for_s:.0f} s.",
+                f"{self._url} could not be reached for {lost_for_s:.0f} s. {self._loss}",
                 code="server_unreachable",
                 hint="Is it running? Start it with: asr-service serve",
             )
+
+    async def _pause(self) -> None:
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)

@@ -24,6 +24,11 @@ class AsrError(Exception):
         self.hint = hint
         self.retry_after_s = retry_after_s
 
+    @property
+    def explanation(self) -> str:
+        """Message and hint, for those who have one place for both."""
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
 
 class InvalidRequest(AsrError):
     """The caller's input is wrong, and repeating it unchanged is no use.

@@ -66,9 +66,9 @@ def crash_response(path: str) -> JSONResponse:
 
 def openai_error(error: AsrError, meaning: Meaning, *, code: str | None = None) -> dict[str, Any]:
     """OpenAI's error object; all four of its keys are always there."""
-    message = f"{error.message} {error.hint}" if error.hint else error.message
     field = error.field if isinstance(error, InvalidRequest) else None
-    return {"error": {"message": message, "type": meaning.openai_type, "param": field, "code": code or error.code}}
+    body = {"message": error.explanation, "type": meaning.openai_type, "param": field, "code": code or error.code}
+    return {"error": body}
 
 
 def problem(error: AsrError, meaning: Meaning, *, code: str | None = None) -> dict[str, Any]:

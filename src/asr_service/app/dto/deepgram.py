@@ -146,5 +146,4 @@ def _collected(parameters: Iterable[tuple[str, str]]) -> Mapping[str, str | list
 
 def refusal_body(error: AsrError, request_id: str) -> dict[str, str]:
     """The answer to a handshake that is refused."""
-    message = f"{error.message} {error.hint}" if error.hint else error.message
-    return {"err_code": error.code.upper(), "err_msg": message, "request_id": request_id}
+    return {"err_code": error.code.upper(), "err_msg": error.explanation, "request_id": request_id}

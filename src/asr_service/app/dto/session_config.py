@@ -1,5 +1,6 @@
 """What clients of the native interfaces may ask for, as JSON."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Self, TypeVar
 
@@ -158,6 +159,12 @@ class ResumeDto(_Strict):
 
     token: str = Field(min_length=1, max_length=200, description="from the session's started or resumed message")
     finals: int = Field(default=0, ge=0, le=1_000_000_000, description="how many utterances it has the outcomes of")
+
+
+def usable_hotwords(words: Iterable[object]) -> tuple[str, ...]:
+    """Those that may be hotwords, for protocols that refuse none: the first 200, without what is empty or too long."""
+    stripped = (str(word).strip() for word in words)
+    return tuple(word for word in stripped if 0 < len(word) <= MAX_HOTWORD_CHARACTERS)[:MAX_HOTWORDS]
 
 
 def supported_language(text: str | None, capabilities: RecognizerCapabilities) -> str | None:

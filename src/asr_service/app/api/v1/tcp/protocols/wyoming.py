@@ -23,7 +23,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     StartSession,
     read_json,
 )
-from asr_service.app.dto.session_config import MAX_HOTWORDS, supported_language
+from asr_service.app.dto.session_config import supported_language, usable_hotwords
 from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
@@ -40,7 +40,6 @@ from asr_service.domain.value_objects.transcript import join_texts
 from asr_service.shared.errors import AsrError
 
 _MAX_CHANNELS = 2
-_MAX_NAME_CHARACTERS = 64
 _PROJECT_NAME = "asr-service"
 _FORMAT_FIELDS = (  # name, least, most
     ("rate", MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ),
@@ -113,12 +112,12 @@ class WyomingCodec:
 
     def _options(self, data: dict[str, Any]) -> RecognitionOptions:
         language = supported_language(_text(data, "language"), self._capabilities)
-        hotwords = [*_texts(data, "transcript_names"), *_texts(data, "transcript_terms")]
+        hotwords = usable_hotwords([*_texts(data, "transcript_names"), *_texts(data, "transcript_terms")])
         options = self._config.options
         return replace(
             options,
             language=language or options.language,
-            hotwords=tuple(hotwords[:MAX_HOTWORDS]) or options.hotwords,
+            hotwords=hotwords or options.hotwords,
         )
 
     def _audio_start(self, data: dict[str, Any]) -> list[ClientMessage]:
@@ -221,8 +220,7 @@ class WyomingCodec:
 
 def error_event(error: AsrError) -> Frame:
     """The event that reports an error."""
-    text = f"{error.message} {error.hint}" if error.hint else error.message
-    return _event("error", text=text, code=error.code)
+    return _event("error", text=error.explanation, code=error.code)
 
 
 def _event(kind: str, **data: Any) -> Frame:
@@ -237,8 +235,8 @@ def _text(data: dict[str, Any], name: str) -> str | None:
 
 
 def _texts(data: dict[str, Any], name: str) -> list[str]:
-    """The list of names or terms; those that are too long to be one are left out."""
+    """The list of names or terms."""
     value = data.get(name) or []
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise MalformedMessage(f"The {name} are no list of texts.", field=name)
-    return [text.strip() for text in value if 0 < len(text.strip()) <= _MAX_NAME_CHARACTERS]
+    return value

@@ -177,8 +177,7 @@ class DeepgramCodec:
         return []
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
-        message = f"{error.message} {error.hint}" if error.hint else error.message
-        return [_frame("Error", variant=error.code, description=message)]
+        return [_frame("Error", variant=error.code, description=error.explanation)]
 
     def _speech_started(self, event: SpeechStarted) -> list[Frame]:
         self._begun_utterances = event.utterance + 1

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage, read_json
-from asr_service.app.dto.session_config import MAX_HOTWORDS, supported_language
+from asr_service.app.dto.session_config import supported_language, usable_hotwords
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
@@ -29,7 +29,6 @@ DEFAULT_NAME = "wav-default-id"
 _CHUNK_MS = 60  # unit of chunk_size
 _MIN_PARTIAL_MS, _MAX_PARTIAL_MS = 300, 2_000
 _MAX_NAME_CHARACTERS = 200
-_MAX_HOTWORD_CHARACTERS = 64
 _DEFAULT_WEIGHT, _MAX_WEIGHT = 20.0, 1_000.0  # of a hotword; FunASR's own examples say 20 to 30
 _PCM_FORMATS = ("pcm", "wav", "")  # clients strip the header of a .wav, or send it along: the decoder sees which
 
@@ -127,8 +126,7 @@ def parse_hotwords(value: object) -> tuple[str, ...]:
         value = decoded if isinstance(decoded, dict | list) else _split(value)
     if isinstance(value, dict):
         value = [word for word, _ in sorted(value.items(), key=lambda entry: -_weight(entry[1]))]
-    words = (str(word).strip() for word in value) if isinstance(value, list) else ()
-    return tuple(word for word in words if 0 < len(word) <= _MAX_HOTWORD_CHARACTERS)[:MAX_HOTWORDS]
+    return usable_hotwords(value) if isinstance(value, list) else ()
 
 
 def _split(text: str) -> list[str]:

@@ -60,7 +60,7 @@ class Exchange:
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         """The frames that report an error; before a fatal one comes what is recognized and not sent yet."""
-        return [*(self._release() if fatal else ()), self._error_frame(error.code, error.message, is_final=fatal)]
+        return [*(self._release() if fatal else ()), self._error_frame(error.code, error.explanation, is_final=fatal)]
 
     def acknowledgement(self) -> Frame:
         """The very last frame of an exchange whose client asked for it."""

@@ -25,7 +25,12 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     UnsupportedOption,
 )
 from asr_service.app.api.v1.websocket.protocols.funasr_sentences import Sentences
-from asr_service.app.dto.session_config import MAX_HOTWORDS, supported_language
+from asr_service.app.dto.session_config import (
+    MAX_HOTWORD_CHARACTERS,
+    MAX_HOTWORDS,
+    supported_language,
+    usable_hotwords,
+)
 from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFailed, UtteranceFinalized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
@@ -35,7 +40,6 @@ from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.shared.errors import AsrError
 
 _COMMANDS = ("START", "STOP", "COMMIT", "HOTWORDS", "POSTPROCESS_HOTWORDS", "LANGUAGE")
-_MAX_WORD_CHARACTERS = 64
 _HINT = "Commands are START, STOP, COMMIT, HOTWORDS:a,b, POSTPROCESS_HOTWORDS:wrong=>right and LANGUAGE:zh."
 
 
@@ -147,7 +151,7 @@ class FunAsrRealtimeCodec:
         return []
 
     def _set_hotwords(self, text: str) -> list[ClientMessage]:
-        words = tuple(word for word in _listed(text) if len(word) <= _MAX_WORD_CHARACTERS)[:MAX_HOTWORDS]
+        words = usable_hotwords(_listed(text))
         if words and not self._capabilities.hotwords:
             raise UnsupportedOption(f"The model {self._capabilities.model} makes nothing of hotwords.")
         self._options = replace(self._options, hotwords=words)
@@ -156,7 +160,7 @@ class FunAsrRealtimeCodec:
     def _set_replacements(self, text: str) -> list[ClientMessage]:
         """Texts to be put in the place of others, in everything that is recognized from now on."""
         pairs = [(wrong.strip(), right.strip()) for wrong, _, right in (pair.partition("=>") for pair in _listed(text))]
-        if any(not (wrong and right) or max(len(wrong), len(right)) > _MAX_WORD_CHARACTERS for wrong, right in pairs):
+        if any(not (wrong and right) or max(len(wrong), len(right)) > MAX_HOTWORD_CHARACTERS for wrong, right in pairs):
             raise MalformedMessage("A replacement is not of the form wrong=>right.", hint="Separate them by commas.")
         self._replacements = dict(pairs[:MAX_HOTWORDS])
         answer = {"event": "postprocess_hotwords_set", "postprocess_hotwords": self._replacements}
@@ -193,7 +197,7 @@ class FunAsrRealtimeCodec:
         return []
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
-        return [_error_frame(error.code, error.message)]
+        return [_error_frame(error.code, error.explanation)]
 
     def _result(self, sentences: Sentences, *, is_final: bool) -> Frame:
         return _frame(sentences.result(self._corrected, is_final=is_final))

@@ -131,7 +131,7 @@ class OpenAiRealtimeCodec:
         body = {
             "type": "invalid_request_error" if invalid else "server_error",
             "code": error.code,
-            "message": f"{error.message} {error.hint}" if error.hint else error.message,
+            "message": error.explanation,
             "param": error.field if isinstance(error, InvalidRequest) else None,
             "event_id": None if fatal else self._client_event_id,
         }

@@ -24,7 +24,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     UnsupportedOption,
     read_json,
 )
-from asr_service.app.dto.session_config import MAX_HOTWORDS
+from asr_service.app.dto.session_config import usable_hotwords
 from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFailed, UtteranceFinalized
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
@@ -41,7 +41,6 @@ from asr_service.domain.value_objects.transcript import join_texts
 from asr_service.shared.errors import AsrError
 
 _DEFAULT_RATE_HZ = 8_000  # vosk-server's own
-_MAX_PHRASE_CHARACTERS = 64
 _UNKNOWN_WORD = "[unk]"  # stands in Vosk's lists of phrases for everything else
 
 Outcome: TypeAlias = Hypothesis | UtteranceFailed
@@ -182,7 +181,7 @@ class VoskCodec:
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
         if not fatal and (error is self._complaint or isinstance(error, UnsupportedOption)):
             return []  # to be told later; or what Vosk ignores as well
-        return [self._frame({"text": "", "error": error.message, "code": error.code})]
+        return [self._frame({"text": "", "error": error.explanation, "code": error.code})]
 
     def _settle(self, outcome: Outcome) -> None:
         self._due.append(outcome)
@@ -219,7 +218,7 @@ class VoskCodec:
 
     def _frame(self, message: dict[str, Any]) -> Frame:
         if self._complaint is not None and "error" not in message:
-            message["error"], message["code"] = self._complaint.message, self._complaint.code
+            message["error"], message["code"] = self._complaint.explanation, self._complaint.code
             self._complaint = None
         return json.dumps(message, ensure_ascii=False)
 
@@ -234,6 +233,5 @@ def _number(value: object, field: str) -> float:
 
 
 def _phrases(value: object) -> tuple[str, ...]:
-    phrases = [str(phrase).strip() for phrase in value] if isinstance(value, list) else [str(value).strip()]
-    known = [phrase for phrase in phrases if 0 < len(phrase) <= _MAX_PHRASE_CHARACTERS and phrase != _UNKNOWN_WORD]
-    return tuple(known[:MAX_HOTWORDS])
+    phrases = value if isinstance(value, list) else [value]
+    return usable_hotwords(phrase for phrase in phrases if str(phrase).strip() != _UNKNOWN_WORD)

@@ -298,15 +298,17 @@ def _api_services(
         resumable=None if journal is None else _resumable(settings, sessions, engines, journal, metrics),
         on_close=metrics.websocket_closed,
     )
-    drain = Drain(admission, [reception])
     transcripts = _transcripts(database, journal, node)
+    following = SessionFollowing(transcripts, node.feed)
+    metrics.observe_queue("followers", lambda: following.followers, following.max_followers)
+    drain = Drain(admission, [reception, following])
     return ApiServices(
         audio=AudioHandler(reception),
         drain=drain,
         transcription=_transcription(engines, node.publisher, admission),
         transcripts=transcripts,
         cancellation=SessionCancellation(transcripts, node.node_id, reception.cancel, node.link),
-        following=SessionFollowing(transcripts, node.feed),
+        following=following,
         recognizer=engines.recognizer,
         health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
         client_secrets=ClientSecrets(SystemClock()),

@@ -403,6 +403,56 @@ async def test_a_silent_partition_is_left_to_a_server_that_comes(new_bus: NewBus
     await successor.close(deadline_s=10)
 
 
+async def test_readers_that_are_long_gone_are_forgotten(
+    new_bus: NewBus, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def readers() -> set[str]:
+        key = f"asr:events:{{{partition_of('ses_1')}}}"
+        return {reader["name"] for reader in await store.command("XINFO", "CONSUMERS", key, "keeper0")}
+
+    for number in range(3):
+        handler = Handler()
+        bus = new_bus(handler, node_id=f"nod_{number}")
+        await bus.start()
+        bus.publish(started())
+        await handler.wait_for(1)
+        await bus.close(deadline_s=10)
+    assert await readers() == {"nod_0", "nod_1", "nod_2"}
+    monkeypatch.setattr("asr_service.infrastructure.messaging.redis_streams.GONE_AFTER_MS", -1)
+    heir = Handler()
+    bus = new_bus(heir, node_id="nod_3")
+    await bus.start()
+    bus.publish(ended())
+    await heir.wait_for(1)
+    await bus.close(deadline_s=10)
+    assert await readers() == {"nod_3"}
+
+
+async def test_a_defect_in_reading_is_told_and_does_not_end_it(
+    new_bus: NewBus, streams: RedisStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asr_service.infrastructure.messaging.partition_reader._LEASE_PAUSE_S", 0.01)
+    join, defects = streams.join, [ValueError(SECRET_WORDS) for _ in range(PARTITIONS)]
+
+    async def broken_join(group: str, partition: int) -> None:
+        if defects:
+            raise defects.pop()
+        await join(group, partition)
+
+    monkeypatch.setattr(streams, "join", broken_join)
+    handler = Handler()
+    bus = new_bus(handler)
+    with capture_logs() as logs:
+        await bus.start()
+        bus.publish(started())
+        await handler.wait_for(1)
+        await bus.close(deadline_s=10)
+    failures = [line for line in logs if line["event"] == "event_reader_failed"]
+    assert [line["error"] for line in failures] == ["ValueError"] * PARTITIONS
+    assert "broken_join" in failures[0]["stack"]
+    assert SECRET_WORDS not in repr(logs)
+
+
 async def test_everything_delivered_twice_is_stored_once(new_bus: NewBus, store: RedisStore) -> None:
     kept = InMemoryStore()
     recorder = SessionRecorder(InMemorySessionRepository(kept), InMemoryResultRepository(kept), FakeClock())

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.drain import ServerStopping
 from asr_service.domain.entities.recognition_result import RecognitionResult
 from asr_service.domain.entities.session_record import SessionRecord
 from asr_service.domain.events.recognition_events import UtteranceEvent, UtteranceFailed, UtteranceFinalized
@@ -27,10 +28,12 @@ _PAGE = 200
 class SessionFollowing:
     """Lets callers follow their sessions.
 
+    Attributes:
+        max_followers: So many may follow at once on this server; each holds up to 256 events.
+
     Args:
         transcripts: What is stored.
         feed: What is said.
-        max_followers: So many may follow at once on this server; each holds up to 256 events.
         sleep: Waits for the store.
     """
 
@@ -44,9 +47,24 @@ class SessionFollowing:
     ) -> None:
         self._transcripts = transcripts
         self._feed = feed
-        self._max_followers = max_followers
+        self.max_followers = max_followers
         self._sleep = sleep
-        self._followers = 0
+        self._scopes: set[asyncio.Timeout] = set()  # of those who follow
+        self._stopping = False
+
+    @property
+    def followers(self) -> int:
+        """How many follow sessions on this server."""
+        return len(self._scopes)
+
+    def announce_stop(self, deadline_s: float) -> None:
+        """See ``Audience``: followers have nothing to finish, and go on at another server."""
+        self._stopping = True
+        for scope in self._scopes:
+            scope.reschedule(asyncio.get_running_loop().time())
+
+    def demand_last_words(self) -> None:
+        """See ``Audience``; they have gone already."""
 
     async def follow(self, caller: Caller, session_id: str, first: int, tell: Tell) -> None:
         """Tells of a session until it is over for good.
@@ -64,17 +82,25 @@ class SessionFollowing:
             NotFound: There is no such session for this caller.
             ServiceOverloaded: Too many follow already.
             FollowerTooSlow: ``tell`` takes longer than the session.
+            ServerStopping: The server is about to stop.
             StorageUnavailable: The store does not answer.
         """
-        if self._followers >= self._max_followers:
+        if self._stopping:
+            raise _stopping()
+        if self.followers >= self.max_followers:
             raise ServiceOverloaded("Too many follow sessions here.", hint="Try again later.", retry_after_s=5.0)
-        self._followers += 1
+        following = _Following(self._transcripts, caller, session_id, first, tell, self._sleep)
         try:
-            await self._transcripts.get_session(caller, session_id)
-            async with self._feed.follow(session_id) as events:
-                await _Following(self._transcripts, caller, session_id, first, tell, self._sleep).run(events)
-        finally:
-            self._followers -= 1
+            async with asyncio.timeout(None) as scope:
+                self._scopes.add(scope)
+                try:
+                    await self._transcripts.get_session(caller, session_id)
+                    async with self._feed.follow(session_id) as events:
+                        await following.run(events)
+                finally:
+                    self._scopes.discard(scope)
+        except TimeoutError:
+            raise _stopping() from None
 
 
 class _Following:
@@ -170,6 +196,10 @@ class _Following:
             cursor = page.next_cursor
             if not self._missed:
                 self._cursor = cursor
+
+
+def _stopping() -> ServerStopping:
+    return ServerStopping("This server is about to stop.", hint="Follow the session again.", retry_after_s=0.0)
 
 
 def _is_over(record: SessionRecord) -> bool:

@@ -125,6 +125,7 @@ class PartitionReader:
         """
         await self._streams.join(self._group, self._partition)
         await self._handle_left_over()
+        await self._streams.forget_gone_readers(self._group, self._partition)
         silent_reads = 0
         while True:
             await self._expect_lease()

@@ -19,6 +19,7 @@ PARTITIONS: Final = 4
 
 MAX_DEAD_LETTERS: Final = 10_000
 LEASE_MS: Final = 15_000  # longer than a handler waits between two attempts, and than its store may take for one
+GONE_AFTER_MS: Final = 3_600_000  # by far longer than a reader that lost its lease can be in the midst of a read
 _CLAIMED_AT_ONCE: Final = 50
 
 _RENEW: Final = (
@@ -137,6 +138,13 @@ class RedisStreams:
     async def acknowledge(self, group: str, partition: int, entry_id: str) -> None:
         """The event is handled, and will not come again."""
         await self._store.command("XACK", self._key(partition), group, entry_id)
+
+    async def forget_gone_readers(self, group: str, partition: int) -> None:
+        """Takes readers of a group off its books that have had nothing to do with it for an hour, and hold no event."""
+        key = self._key(partition)
+        for reader in await self._of_group(group, partition, "XINFO", "CONSUMERS", key, group) or ():
+            if not reader["pending"] and reader["idle"] > GONE_AFTER_MS:
+                await self._store.command("XGROUP", "DELCONSUMER", key, group, reader["name"])
 
     async def bury(self, text: str, group: str, error: str, attempts: int) -> None:
         """Makes a dead letter of an event; about ``MAX_DEAD_LETTERS`` are kept."""

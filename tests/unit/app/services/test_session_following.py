@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.drain import ServerStopping
 from asr_service.app.services.session_following import SessionFollowing, Told
 from asr_service.domain.entities.recognition_result import RecognitionResult
 from asr_service.domain.entities.session_record import SessionRecord
@@ -264,6 +265,18 @@ async def test_no_more_than_so_many_follow_at_once(balcony: Balcony) -> None:
     await balcony.close()
     await asyncio.gather(*followings)
     await (await balcony.follow())
+
+
+async def test_followers_are_sent_away_when_the_server_stops(balcony: Balcony) -> None:
+    following = await balcony.follow()
+    assert balcony.following.followers == 1
+    balcony.following.announce_stop(60.0)
+    balcony.following.demand_last_words()
+    with pytest.raises(ServerStopping):
+        await following
+    with pytest.raises(ServerStopping):
+        await (await balcony.follow())
+    assert balcony.following.followers == 0
 
 
 @pytest.mark.parametrize(("caller", "session_id"), [(Caller("other"), "ses_1"), (LOCAL_CALLER, "ses_2")])

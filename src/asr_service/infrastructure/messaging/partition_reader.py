@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 _READ_AT_ONCE = 20
 _WAIT_MS = 500  # for the next event; so long a server that stops waits for it at most
 _LEASE_PAUSE_S = 2.0  # between two looks whether a partition is free
+_RENEWED_AFTER_S = 3.0  # of a lease of 15 s, while a batch is handled slowly
 _OUTAGE_PAUSE_S = 1.0  # between two attempts at a Redis that is away
 _RECLAIM_AFTER_READS = 60  # half a minute of silence: events whose way here was broken off are fetched
 _DEFECTS = RetryPolicy((Exception,), attempts=3, first_delay_s=0.2, max_delay_s=2.0)
@@ -60,6 +61,7 @@ class PartitionReader:
         self._on_failed = on_failed
         self._sleep = sleep
         self._closing = asyncio.Event()
+        self._held_at_s = 0.0  # when the lease was last renewed
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -104,7 +106,7 @@ class PartitionReader:
         log.error("event_reader_failed", subscriber=self._group, error=slug_of(error), stack=stack)
 
     async def _read_if_free(self) -> None:
-        if await self._hold():
+        if await self._take() or await self._renew():  # after an outage the lease may still be this node's
             await self._read_on()
             await self._streams.release(self._group, self._partition, self._node_id)
 
@@ -114,8 +116,13 @@ class PartitionReader:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    async def _hold(self) -> bool:
-        return await self._streams.hold(self._group, self._partition, self._node_id)
+    async def _take(self) -> bool:
+        self._held_at_s = asyncio.get_running_loop().time()
+        return await self._streams.take(self._group, self._partition, self._node_id)
+
+    async def _renew(self) -> bool:
+        self._held_at_s = asyncio.get_running_loop().time()
+        return await self._streams.renew(self._group, self._partition, self._node_id)
 
     async def _read_on(self) -> None:
         """Reads until the node is about to stop and nothing is left.
@@ -154,6 +161,8 @@ class PartitionReader:
 
     async def _handle_all(self, entries: Sequence[StreamEntry]) -> None:
         for entry in entries:
+            if asyncio.get_running_loop().time() - self._held_at_s > _RENEWED_AFTER_S:
+                await self._expect_lease()
             if entry.group in (None, self._group):
                 await self._handle(entry)
             await self._streams.acknowledge(self._group, self._partition, entry.entry_id)
@@ -191,7 +200,8 @@ class PartitionReader:
         return None
 
     async def _expect_lease(self) -> None:
-        if not await self._hold():
+        """A lease that was lost is not taken again in the midst of a batch: others may have handled the rest of it."""
+        if not await self._renew():
             raise _LeaseLost
 
     async def _bury(self, entry: StreamEntry, error: str, attempts: int, **facts: str) -> None:

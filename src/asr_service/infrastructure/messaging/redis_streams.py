@@ -80,12 +80,13 @@ class RedisStreams:
         only = () if group is None else ("group", group)
         await self._store.command("XADD", key, "MAXLEN", "~", self._max_length, "*", "event", text, *only)
 
-    async def hold(self, group: str, partition: int, node_id: str) -> bool:
-        """Takes the lease on a partition, or renews it; returns whether this node has it now."""
-        key = self._lease_key(group, partition)
-        if await self._store.command("EVAL", _RENEW, 1, key, node_id, LEASE_MS):
-            return True
-        return bool(await self._store.command("SET", key, node_id, "NX", "PX", LEASE_MS))
+    async def take(self, group: str, partition: int, node_id: str) -> bool:
+        """Takes the lease on a partition, if it is free; returns whether it was."""
+        return bool(await self._store.command("SET", self._lease_key(group, partition), node_id, "NX", "PX", LEASE_MS))
+
+    async def renew(self, group: str, partition: int, node_id: str) -> bool:
+        """Holds the lease for another full time, if this node has it still; returns whether it has."""
+        return bool(await self._store.command("EVAL", _RENEW, 1, self._lease_key(group, partition), node_id, LEASE_MS))
 
     async def release(self, group: str, partition: int, node_id: str) -> None:
         """Gives the lease back, if this node has it."""

@@ -22,17 +22,17 @@ from asr_service.app.services.audio_session_service import AudioSessionService, 
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.resumable_listing import ResumableListing
 from asr_service.app.services.resumable_sessions import ResumableSessions
+from asr_service.app.services.session_cancellation import SessionCancellation
+from asr_service.app.services.session_following import SessionFollowing
 from asr_service.app.services.session_keeper import JournalState
-from asr_service.app.services.session_recorder import SessionRecorder
 from asr_service.app.services.transcription_service import TranscriptionService
-from asr_service.domain.events.recognition_events import UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionResumed, SessionStarted
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
-from asr_service.domain.ports.storage import StorageUnavailable
+from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
@@ -43,20 +43,16 @@ from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
-from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
+from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
 from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
-from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
+from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.persistence.database import Database
-from asr_service.infrastructure.persistence.result_repository import SqlResultRepository
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
-from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
+from asr_service.nodes import Node, listening_to_others, open_node
 from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
-
-_STORED_EVENTS = (SessionStarted, SessionResumed, UtteranceFinalized, SessionEnded)
-_BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +186,13 @@ async def build(settings: Settings, *, engines: Engines | None = None) -> AsyncI
     async with (
         open_database(settings) as database,
         _open_journal(settings, database) as journal,
-        _event_bus(database, metrics) as bus,
+        open_node(settings, database, journal, metrics) as node,
         lag_measured(metrics.event_loop_lag, SystemClock()),
         nullcontext(engines) if engines is not None else open_engines(settings, metrics) as opened,
     ):
-        services = _api_services(settings, database, journal, bus, opened, metrics)
-        async with _wyoming(settings, services.audio.reception):
+        services = _api_services(settings, database, journal, node, opened, metrics)
+        reception = services.audio.reception
+        async with _wyoming(settings, reception), listening_to_others(node, reception.cancel):
             yield services
 
 
@@ -227,25 +224,6 @@ async def _open_journal(settings: Settings, database: Database) -> AsyncIterator
             yield RedisSessionJournal(store, wanted.expires_s)
         finally:
             await store.close()
-
-
-@asynccontextmanager
-async def _event_bus(database: Database, metrics: Metrics) -> AsyncIterator[InProcessEventBus]:
-    """The bus and its subscribers: who is told of what, on one screen."""
-    recorder = SessionRecorder(SqlSessionRepository(database), SqlResultRepository(database), SystemClock())
-    until_stored = RetryPolicy((StorageUnavailable,), attempts=None)
-    subscriptions = (
-        Subscription("storage", recorder.handle, events=_STORED_EVENTS, retry=until_stored),
-        Subscription("metrics", MetricsRecorder(metrics).handle),
-    )
-    bus = InProcessEventBus(subscriptions, on_dropped=metrics.event_dropped, on_failed=metrics.event_failed)
-    for subscription in subscriptions:
-        metrics.observe_queue(subscription.name, partial(bus.queued, subscription.name), subscription.capacity)
-    await bus.start()
-    try:
-        yield bus
-    finally:
-        await bus.close(_BUS_DEADLINE_S)
 
 
 def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits) -> AudioSessionService:
@@ -290,6 +268,11 @@ def _resumable(
     )
 
 
+def _transcripts(database: Database, journal: SessionJournal | None, node: Node) -> TranscriptReader:
+    reader = SqlTranscriptReader(database, node.presence.look)
+    return reader if journal is None else ResumableListing(reader, journal)
+
+
 def _recording_defaults(settings: Settings) -> SessionConfig:
     return SessionConfig(endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy())
 
@@ -298,12 +281,12 @@ def _api_services(
     settings: Settings,
     database: Database,
     journal: SessionJournal | None,
-    bus: InProcessEventBus,
+    node: Node,
     engines: Engines,
     metrics: Metrics,
 ) -> ApiServices:
     admission = _admission(settings, engines, metrics)
-    sessions = _sessions(engines, bus, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
+    sessions = _sessions(engines, node.publisher, SessionLimits(drain_deadline_s=settings.server.drain_deadline_s))
     reception = Reception(
         sessions=sessions,
         decoder=engines.decoder,
@@ -311,15 +294,21 @@ def _api_services(
         admission=admission,
         defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
+        quota=node.quota,
         resumable=None if journal is None else _resumable(settings, sessions, engines, journal, metrics),
         on_close=metrics.websocket_closed,
     )
-    drain = Drain(admission, [reception])
+    transcripts = _transcripts(database, journal, node)
+    following = SessionFollowing(transcripts, node.feed)
+    metrics.observe_queue("followers", lambda: following.followers, following.max_followers)
+    drain = Drain(admission, [reception, following])
     return ApiServices(
         audio=AudioHandler(reception),
         drain=drain,
-        transcription=_transcription(engines, bus, admission),
-        transcripts=SqlTranscriptReader(database),
+        transcription=_transcription(engines, node.publisher, admission),
+        transcripts=transcripts,
+        cancellation=SessionCancellation(transcripts, node.node_id, reception.cancel, node.link),
+        following=following,
         recognizer=engines.recognizer,
         health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
         client_secrets=ClientSecrets(SystemClock()),

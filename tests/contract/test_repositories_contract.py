@@ -1,8 +1,9 @@
 """What every pair of repositories promises: the fakes and SQLite here, PostgreSQL among the integration tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,16 @@ A_WEEK_SAMPLES = 7 * 24 * 3600 * 16_000
 
 @dataclass(frozen=True)
 class Storage:
-    """The two repositories, and the reader through which their effect is seen."""
+    """The two repositories, and the reader through which their effect is seen.
+
+    Attributes:
+        reader_knowing: One that knows which nodes are alive.
+    """
 
     sessions: SessionRepository
     results: ResultRepository
     reader: TranscriptReader
+    reader_knowing: Callable[[Collection[str]], TranscriptReader]
 
     async def finals(self, session_id: str) -> list[RecognitionResult]:
         page = await self.reader.list_results(LOCAL_CALLER, session_id, cursor=None, limit=100)
@@ -46,7 +52,12 @@ class Storage:
 
 def storage_in_memory() -> Storage:
     store = InMemoryStore()
-    return Storage(InMemorySessionRepository(store), InMemoryResultRepository(store), InMemoryTranscriptReader(store))
+    return Storage(
+        InMemorySessionRepository(store),
+        InMemoryResultRepository(store),
+        InMemoryTranscriptReader(store),
+        lambda alive: InMemoryTranscriptReader(store, alive),
+    )
 
 
 async def storage_in(url: str) -> AsyncIterator[Storage]:
@@ -54,8 +65,20 @@ async def storage_in(url: str) -> AsyncIterator[Storage]:
     database = Database(url)
     await database.migrate()
     await database.connect()
-    yield Storage(SqlSessionRepository(database), SqlResultRepository(database), SqlTranscriptReader(database))
+    yield Storage(
+        SqlSessionRepository(database),
+        SqlResultRepository(database),
+        SqlTranscriptReader(database),
+        partial(_sql_reader_knowing, database),
+    )
     await database.close()
+
+
+def _sql_reader_knowing(database: Database, alive: Collection[str]) -> SqlTranscriptReader:
+    async def look() -> Collection[str]:
+        return alive
+
+    return SqlTranscriptReader(database, look)
 
 
 def listening(session_id: str = "ses_1", *, tenant: str = LOCAL_CALLER.tenant) -> SessionRecord:
@@ -127,6 +150,14 @@ class RepositoriesContract:
         await storage.sessions.save(later)
         page = await storage.reader.list_sessions(LOCAL_CALLER, status=None, cursor=None, limit=10)
         assert list(page.items) == [later]
+
+    async def test_a_record_of_an_older_epoch_replaces_nothing(self, storage: Storage) -> None:
+        newer = replace(listening(), node_id="nod_2", epoch=2)
+        await storage.sessions.save(newer)
+        await storage.sessions.save(replace(listening(), status=SessionStatus.CLOSED, node_id="nod_1", epoch=1))
+        assert await storage.reader.get_session(LOCAL_CALLER, "ses_1") == newer
+        await storage.sessions.save(replace(newer, status=SessionStatus.CLOSED))
+        assert (await storage.reader.get_session(LOCAL_CALLER, "ses_1")).status is SessionStatus.CLOSED
 
     async def test_instants_come_back_in_utc_to_the_microsecond(self, storage: Storage) -> None:
         in_shanghai = NOON.astimezone(timezone(timedelta(hours=8)))

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,38 @@ class SessionJournalContract:
         for start in range(0, 200, 25):
             await journal.advance("ses_1", 1, [final(start + number) for number in range(25)], None)
         assert (await journal.claim(TOKEN, ADA)).outcomes == tuple(final(number) for number in range(200))
+
+    async def test_every_session_is_found_by_another_process_and_taken_from_nobody(self, keeping: Keeping) -> None:
+        for number in range(150):
+            await keeping.journal.begin(journaled(f"ses_{number}"), f"token {number}")
+        await keeping.journal.advance("ses_7", 1, [final(0, session_id="ses_7")], checkpoint(1), ending("ses_7"))
+        found = [session async for session in keeping.reopened.sessions()]
+        assert sorted(session.session_id for session in found) == sorted(f"ses_{number}" for number in range(150))
+        (finished,) = [session for session in found if session.ending is not None]
+        assert finished == replace(
+            journaled("ses_7"),
+            checkpoint=checkpoint(1),
+            outcomes=(final(0, session_id="ses_7"),),
+            ending=ending("ses_7"),
+        )
+        await keeping.journal.advance("ses_7", 1, [], None)
+
+    async def test_what_is_expired_or_cannot_be_read_is_not_found(self, keeping: Keeping) -> None:
+        await keeping.journal.begin(journaled("ses_expired"), "one token")
+        await keeping.expire("ses_expired")
+        await keeping.journal.begin(journaled("ses_damaged"), "another token")
+        await keeping.journal.advance("ses_damaged", 1, [], checkpoint(3))
+        await keeping.journal.begin(journaled("ses_1"), TOKEN)
+        assert [session.session_id async for session in keeping.reopened.sessions()] == ["ses_1"]
+
+    async def test_it_says_of_those_that_can_be_claimed_until_when(self, keeping: Keeping) -> None:
+        await keeping.journal.begin(journaled("ses_expired"), "one token")
+        await keeping.expire("ses_expired")
+        await keeping.journal.begin(journaled("ses_1"), TOKEN)
+        expiries = await keeping.reopened.expiries(["ses_1", "ses_expired", "ses_unknown"])
+        assert list(expiries) == ["ses_1"]
+        assert expiries["ses_1"].utcoffset() == timedelta(0)
+        assert await keeping.reopened.expiries([]) == {}
 
     @pytest.mark.parametrize("missing", [0, 1, 2])
     async def test_a_session_with_a_gap_is_not_resumable(self, journal: SessionJournal, missing: int) -> None:

@@ -87,6 +87,31 @@ class TranscriptReaderContract:
         assert closed == [["ses_05", "ses_03"], ["ses_01"]]
         assert await session_ids(storage, status=SessionStatus.DRAINING) == [[]]
 
+    async def test_a_session_whose_server_is_gone_is_interrupted(self, storage: Storage) -> None:
+        for node_id in ("nod_alive", "nod_gone", None):
+            await storage.sessions.save(replace(listening(f"ses_{node_id}"), node_id=node_id))
+        await storage.sessions.save(replace(listening("ses_over"), status=SessionStatus.CLOSED, node_id="nod_gone"))
+        reader = storage.reader_knowing({"nod_alive", "nod_other"})
+        page = await reader.list_sessions(LOCAL_CALLER, status=None, cursor=None, limit=10)
+        seen = {record.session_id: record.status for record in page.items}
+        assert seen == {
+            "ses_nod_alive": SessionStatus.LISTENING,
+            "ses_nod_gone": SessionStatus.INTERRUPTED,
+            "ses_None": SessionStatus.INTERRUPTED,
+            "ses_over": SessionStatus.CLOSED,
+        }
+        for session_id, status in seen.items():
+            assert (await reader.get_session(LOCAL_CALLER, session_id)).status is status
+        for status in SessionStatus:
+            page = await reader.list_sessions(LOCAL_CALLER, status=status, cursor=None, limit=10)
+            assert {record.session_id for record in page.items} == {key for key in seen if seen[key] is status}
+
+    async def test_where_nobody_is_alive_every_open_session_is_interrupted(self, storage: Storage) -> None:
+        await storage.sessions.save(replace(listening(), node_id="nod_gone"))
+        reader = storage.reader_knowing(())
+        page = await reader.list_sessions(LOCAL_CALLER, status=SessionStatus.INTERRUPTED, cursor=None, limit=10)
+        assert [record.status for record in page.items] == [SessionStatus.INTERRUPTED]
+
     async def test_finals_come_in_the_order_of_utterances_whatever_order_they_were_stored_in(
         self, storage: Storage
     ) -> None:

@@ -1,7 +1,7 @@
 """Sessions and results in memory; the three ports share one store."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from asr_service.domain.entities.recognition_result import RecognitionResult
@@ -34,7 +34,9 @@ class InMemorySessionRepository:
 
     async def save(self, record: SessionRecord) -> None:
         self.store.check()
-        self.store.sessions[record.session_id] = record
+        known = self.store.sessions.get(record.session_id)
+        if known is None or known.epoch <= record.epoch:
+            self.store.sessions[record.session_id] = record
 
     async def get(self, session_id: str) -> SessionRecord | None:
         self.store.check()
@@ -52,9 +54,10 @@ class InMemoryResultRepository:
 
 @dataclass(frozen=True)
 class InMemoryTranscriptReader:
-    """A cursor names the listing and the last item that was given out."""
+    """A cursor names the listing and the last item that was given out; without ``alive`` nobody knows who is."""
 
     store: InMemoryStore
+    alive: Collection[str] | None = None
 
     async def list_sessions(
         self, caller: Caller, *, status: SessionStatus | None, cursor: str | None, limit: int
@@ -62,7 +65,7 @@ class InMemoryTranscriptReader:
         self.store.check()
         records = [
             record
-            for record in self.store.sessions.values()
+            for record in map(self._seen, self.store.sessions.values())
             if record.tenant == caller.tenant and status in (None, record.status)
         ]
         records.sort(key=lambda record: (record.started_at, record.session_id), reverse=True)
@@ -73,7 +76,12 @@ class InMemoryTranscriptReader:
         record = self.store.sessions.get(session_id)
         if record is None or record.tenant != caller.tenant:
             raise NotFound("There is no such session.")
-        return record
+        return self._seen(record)
+
+    def _seen(self, record: SessionRecord) -> SessionRecord:
+        if self.alive is None or record.status is SessionStatus.CLOSED or record.node_id in self.alive:
+            return record
+        return replace(record, status=SessionStatus.INTERRUPTED)
 
     async def list_results(
         self, caller: Caller, session_id: str, *, cursor: str | None, limit: int

@@ -103,7 +103,8 @@ async def test_migrating_again_changes_nothing(url: str, engine: AsyncEngine) ->
     database = Database(url)
     await database.migrate()
     insert = text(
-        "INSERT INTO sessions VALUES ('s', 't', NULL, NULL, NULL, 'closed', '2026-03-01', NULL, NULL, 0, 0, 0)"
+        "INSERT INTO sessions (session_id, tenant, status, started_at, received_samples, decoded_samples,"
+        " finalized_samples) VALUES ('s', 't', 'closed', '2026-03-01', 0, 0, 0)"
     )
     await in_transaction(engine, lambda connection: connection.execute(insert))
     await database.migrate()

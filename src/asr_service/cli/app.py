@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from asr_service.app.api.errors import meaning_of
-from asr_service.cli import artifacts, configuration, database, files, serve, stream, transcribe
+from asr_service.cli import artifacts, configuration, database, events, files, serve, stream, transcribe
 from asr_service.infrastructure.artifacts.recordings import SamplesNotWritable
 from asr_service.infrastructure.config.problems import EXIT_CODE, InvalidSettings
 from asr_service.shared.errors import AsrError
@@ -31,6 +31,7 @@ app.command("samples")(artifacts.samples)
 app.add_typer(artifacts.models, name="models")
 app.add_typer(configuration.config, name="config")
 app.add_typer(database.db, name="db")
+app.add_typer(events.events, name="events")
 
 
 _EXIT_CODES: dict[type[AsrError], int] = {

@@ -23,6 +23,10 @@ COMMANDS = {
     "config": "Look at the settings",
     "config show": "Print the settings in force",
     "db": "Look after the database",
+    "events": "Look after the events that servers share",
+    "events dead-letters": "Events that could not be handled",
+    "events dead-letters list": "Print what was given up",
+    "events dead-letters replay": "Have events handled again",
     "db migrate": "Bring the database to the schema of this version",
 }
 
@@ -43,7 +47,7 @@ def test_the_help_lists_every_command(run: Run) -> None:
 
 
 def test_no_command_is_a_question_for_help(run: Run) -> None:
-    for arguments in ([], ["models"], ["config"], ["db"]):
+    for arguments in ([], ["models"], ["config"], ["db"], ["events"], ["events", "dead-letters"]):
         assert "Usage: asr-service" in run(*arguments).out
 
 

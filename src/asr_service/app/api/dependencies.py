@@ -12,6 +12,8 @@ from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import Re
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import HealthService
+from asr_service.app.services.session_cancellation import SessionCancellation
+from asr_service.app.services.session_following import SessionFollowing
 from asr_service.app.services.transcription_service import TranscriptionService
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.ports.transcript_reader import TranscriptReader
@@ -32,6 +34,8 @@ class ApiServices:
     audio: AudioHandler
     transcription: TranscriptionService
     transcripts: TranscriptReader
+    cancellation: SessionCancellation
+    following: SessionFollowing
     recognizer: Recognizer
     health: HealthService
     drain: Drain

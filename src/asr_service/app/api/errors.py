@@ -17,11 +17,15 @@ from asr_service.app.api.v1.tcp.listener import CannotListen
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage
 from asr_service.app.dto.model_names import ModelNotFound
 from asr_service.app.services.admission import ServiceOverloaded
+from asr_service.app.services.audio_session_service import SessionCancelled
 from asr_service.app.services.client_secrets import InvalidClientSecret, TooManyClientSecrets
 from asr_service.app.services.drain import ServerStopping
 from asr_service.app.services.idempotency import IdempotencyInProgress, IdempotencyKeyReused
+from asr_service.app.services.session_cancellation import NodeUnreachable, SessionNotLive
+from asr_service.app.services.session_recorder import SessionNotRecorded
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
+from asr_service.domain.ports.live_feed import FollowerTooSlow
 from asr_service.domain.ports.model_store import (
     CacheNotWritable,
     DiskFull,
@@ -85,6 +89,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ClientIdle: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     ClientGone: Meaning(408, GOING_AWAY, EX_TEMPFAIL),  # nobody is told; it stands in the log
     ClientTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
+    FollowerTooSlow: Meaning(408, POLICY_VIOLATION, EX_TEMPFAIL),
     EmptyAudio: Meaning(400, POLICY_VIOLATION, EX_DATAERR),
     AudioNotDecodable: Meaning(400, UNSUPPORTED_DATA, EX_DATAERR),
     AudioTooLong: Meaning(413, MESSAGE_TOO_BIG, EX_DATAERR),
@@ -96,9 +101,13 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
     StorageUnavailable: _BUSY,
+    SessionNotRecorded: _BROKEN,  # no client is told; it stands in the log, and with dead letters
     ServerStopping: Meaning(503, SERVICE_RESTART, EX_TEMPFAIL, "server_error"),
     SessionNotResumable: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     SessionTakenOver: Meaning(409, POLICY_VIOLATION, EX_TEMPFAIL),
+    SessionCancelled: Meaning(410, POLICY_VIOLATION, EX_UNAVAILABLE),
+    SessionNotLive: Meaning(409, POLICY_VIOLATION, EX_UNAVAILABLE),
+    NodeUnreachable: Meaning(503, TRY_AGAIN_LATER, EX_TEMPFAIL, "server_error"),
     CheckpointUnusable: Meaning(410, POLICY_VIOLATION, EX_DATAERR),
     ReplayIncomplete: _INVALID,
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),

@@ -36,6 +36,9 @@ class SessionResponse(BaseModel):
     started_at: datetime
     ended_at: datetime | None
     end_reason: EndReason | None
+    resumable_until: datetime | None = Field(
+        description="a session that was broken off can be resumed until then, if nobody does before; null: it cannot"
+    )
     received_ms: int
     decoded_ms: int
     final_ms: int
@@ -50,6 +53,7 @@ class SessionResponse(BaseModel):
             started_at=record.started_at,
             ended_at=record.ended_at,
             end_reason=record.end_reason,
+            resumable_until=record.resumable_until,
             received_ms=ms_from_samples(record.received_samples),
             decoded_ms=ms_from_samples(record.decoded_samples),
             final_ms=ms_from_samples(record.finalized_samples),

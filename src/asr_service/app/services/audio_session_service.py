@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from asr_service.app.services.drain import ServerStopping
+from asr_service.app.services.journal_reconciliation import recovery_of
 from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_inbox import SessionInbox
 from asr_service.app.services.session_inputs import (
@@ -32,6 +33,7 @@ from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
+from asr_service.domain.repositories.session_journal import JournaledSession
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_checkpoint import SegmenterState, SessionCheckpoint
@@ -47,6 +49,12 @@ Deliver: TypeAlias = Callable[[SessionEvent], Awaitable[None]]
 
 _SLICE_BYTES = 64 * WINDOW_BYTES  # 2 s: so much of a large packet is heard before the recognizer's answers get a turn
 _OPTIONS_BYTES = 16_384  # about what the longest prompt and all hotwords take that a client may send
+
+
+class SessionCancelled(AsrError):
+    """Somebody has ended the session from outside; it cannot be resumed."""
+
+    code = "session_cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,10 @@ class LiveSession:
     def abort(self, reason: EndReason, error: AsrError | None = None) -> None:
         """Ends the session without waiting for anything; ``run`` raises the error, if there is one."""
         self._inbox.answer(Abort(reason, error))
+
+    def cancel(self) -> None:
+        """Ends the session for good, since somebody wants it so; ``run`` raises ``SessionCancelled``."""
+        self.abort(EndReason.CANCELLED, cancelled())
 
     def hand_over(self, deadline_s: float) -> None:
         """Tells the client that the server is about to stop. If the session can be resumed it ends when nobody speaks.
@@ -294,13 +306,16 @@ class LiveSession:
             self._begin_recognition(request)
         events = self._session.take_events()
         for event in events:  # all of them, before a client that has gone can break this off
-            self._publisher.publish(event if self._safekeeping is None else self._safekeeping.published(event))
+            self._publish(event)
         if self._safekeeping is not None:
             checkpoint = self._session.take_checkpoint()
             if events or checkpoint is not None:
                 events = await self._safekeeping.keep(events, checkpoint)
         if events:
             await self._tell(events)
+
+    def _publish(self, event: SessionEvent) -> None:
+        self._publisher.publish(event if self._safekeeping is None else self._safekeeping.published(event))
 
     async def _tell(self, events: Sequence[SessionEvent]) -> None:
         try:
@@ -347,7 +362,7 @@ class LiveSession:
         """Leaves nothing behind, however the session came to its end; who listens elsewhere learns of it."""
         self._session.abort(EndReason.FAILED)
         for event in self._session.take_events():
-            self._publisher.publish(event)
+            self._publish(event)
         self._inbox.close()
         recognitions = tuple(self._recognitions.values())
         for recognition in recognitions:
@@ -356,6 +371,11 @@ class LiveSession:
         if self._safekeeping is not None:
             await self._safekeeping.keeper.close()
         self._over.set()
+
+
+def cancelled() -> SessionCancelled:
+    """What the client of a cancelled session is told."""
+    return SessionCancelled("The session was cancelled.", hint="Begin a new session, if it was not you who did it.")
 
 
 def _stopping() -> ServerStopping:
@@ -417,6 +437,10 @@ class AudioSessionService:
             deliver=deliver,
             safekeeping=safekeeping,
         )
+
+    def found(self, session: JournaledSession) -> None:
+        """Tells those who keep results of a session that came to its end before: its server may have died over it."""
+        self._publisher.publish(recovery_of(session, self._clock.monotonic_s()))
 
     def beginning(self, config: SessionConfig) -> SessionCheckpoint:
         """The checkpoint of a session of which nothing has been heard yet."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from asr_service.app.services.audio_session_service import AudioSessionService, Deliver, LiveSession
+from asr_service.app.services.audio_session_service import AudioSessionService, Deliver, LiveSession, cancelled
 from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_keeper import JournalState, SessionKeeper
 from asr_service.domain.events.session_events import ResumeOffer, SessionEnded, SessionResumed
@@ -76,6 +76,7 @@ class ResumableSessions:
 
         Raises:
             SessionNotResumable: There is no such session, or it is somebody else's.
+            SessionCancelled: It was cancelled.
             CheckpointUnusable: What is kept of it does not fit this server.
             StorageUnavailable: The journal does not answer.
         """
@@ -83,6 +84,9 @@ class ResumableSessions:
         await self._take_from_holder(session.session_id)
         safekeeping = Safekeeping(self._keeper(session, token, new=False), told)
         if session.ending is not None:
+            self._sessions.found(session)
+            if session.ending.reason is EndReason.CANCELLED:
+                raise cancelled()
             return FinishedSession(session, session.ending, safekeeping, deliver)
         decoder = _FromTheMiddle(self._decoder.open_stream(session.audio_format), session.checkpoint.replay_from)
         log.info("session_resumed", session_id=session.session_id, epoch=session.epoch)
@@ -187,6 +191,9 @@ class FinishedSession:
 
     async def last_words(self) -> None:
         """Does nothing: they are being told."""
+
+    def cancel(self) -> None:
+        """Does nothing: it has ended."""
 
     def abort(self, reason: EndReason) -> None:
         """Does nothing: there is nothing to end."""

@@ -10,7 +10,7 @@ from asr_service.domain.repositories.session_journal import UtteranceOutcome
 from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
 from asr_service.domain.value_objects.session_status import EndReason
 
-_FINISHED = (EndReason.COMPLETED, EndReason.TIMED_OUT)
+_FINISHED = (EndReason.COMPLETED, EndReason.TIMED_OUT, EndReason.CANCELLED)
 
 
 class Safekeeping:
@@ -33,7 +33,12 @@ class Safekeeping:
 
     def published(self, event: SessionEvent) -> SessionEvent:
         """The event as it is for everybody but the client."""
-        return replace(event, outcomes=self._stored) if isinstance(event, SessionResumed) else event
+        match event:
+            case SessionResumed():
+                return replace(event, outcomes=self._stored, epoch=self.keeper.session.epoch)
+            case SessionEnded():
+                return replace(event, epoch=self.keeper.session.epoch)
+        return event
 
     async def keep(self, events: Sequence[SessionEvent], checkpoint: SessionCheckpoint | None) -> list[SessionEvent]:
         """Stores the outcomes among the events, and the checkpoint; returns what to tell.

@@ -13,6 +13,9 @@ class SessionRecord:
     Attributes:
         language: What the client asked for; ``None`` means detection.
         name: The client's own label.
+        resumable_until: Of a session that was broken off; told by the journal and not stored here.
+        node_id: The server that has, or had, it; ``None``: nobody knows.
+        epoch: The newest claim on the session that is known here; what is told with an older one counts no more.
     """
 
     session_id: str
@@ -27,3 +30,6 @@ class SessionRecord:
     received_samples: int = 0
     decoded_samples: int = 0
     finalized_samples: int = 0
+    node_id: str | None = None
+    epoch: int = 1
+    resumable_until: datetime | None = None

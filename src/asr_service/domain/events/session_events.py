@@ -40,11 +40,13 @@ class SessionStarted(SessionEvent):
 
     Attributes:
         resume: Told to the client only.
+        node_id: The server that has it; not told to the client.
     """
 
     caller: Caller
     config: SessionConfig
     resume: ResumeOffer | None = None
+    node_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class SessionResumed(SessionEvent):
         outcomes: Events of utterances that are journaled, for those who keep results: a server that was killed may not
             have come to it. Not told to the client.
         resume: Told to the client only.
+        epoch: Number of the claim by which it was taken up; not told to the client.
+        node_id: The server that has it now; not told to the client.
     """
 
     caller: Caller
@@ -65,6 +69,8 @@ class SessionResumed(SessionEvent):
     replay_from: int
     outcomes: tuple[SessionEvent, ...] = ()
     resume: ResumeOffer | None = None
+    epoch: int = 1
+    node_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +161,30 @@ class SessionEnded(SessionEvent):
         received_samples: Audio that arrived, after decoding.
         decoded_samples: Audio in which speech was looked for.
         finalized_samples: Audio up to which every utterance has its final, or its failure.
+        epoch: Of whoever had the session; another may have claimed it meanwhile. Not told to the client.
     """
 
     reason: EndReason
     received_samples: int
     decoded_samples: int
     finalized_samples: int
+    epoch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecovered(SessionEvent):
+    """What the journal has of a session was found, and whoever had the session may not have come to tell it.
+
+    Told to those who keep results, and to nobody else; it may be told of one session any number of times.
+
+    Attributes:
+        outcomes: Events of the utterances that are journaled.
+        ending: Its end, if it came to that.
+        epoch: The newest claim on it.
+    """
+
+    caller: Caller
+    config: SessionConfig
+    outcomes: tuple[SessionEvent, ...]
+    ending: SessionEnded | None
+    epoch: int

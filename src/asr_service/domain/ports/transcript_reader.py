@@ -21,7 +21,10 @@ class Page(Generic[T]):
 
 
 class TranscriptReader(Protocol):
-    """Answers questions about stored sessions; what belongs to another tenant does not exist."""
+    """Answers questions about stored sessions; what belongs to another tenant does not exist.
+
+    An open session whose server is gone is told, and selected, as ``INTERRUPTED``.
+    """
 
     async def list_sessions(
         self, caller: Caller, *, status: SessionStatus | None, cursor: str | None, limit: int

@@ -1,7 +1,8 @@
 """What is kept of live sessions so that they outlive their connection and their server."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
@@ -88,4 +89,16 @@ class SessionJournal(Protocol):
         Raises:
             SessionNotResumable: The token is wrong, expired or somebody else's, or the entry cannot be read.
         """
+        ...
+
+    def sessions(self) -> AsyncIterator[JournaledSession]:
+        """Every session that can be read, whoever's it is and in no order, without taking it from anybody.
+
+        Those that begin or expire meanwhile may be missing; one that is written to meanwhile may have outcomes that are
+        newer than the rest of it.
+        """
+        ...
+
+    async def expiries(self, session_ids: Collection[str]) -> Mapping[str, datetime]:
+        """Until when each of these sessions can be claimed, should nothing more be written; those that cannot are missing."""
         ...

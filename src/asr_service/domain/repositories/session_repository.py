@@ -9,7 +9,7 @@ class SessionRepository(Protocol):
     """Keeps what is known of sessions."""
 
     async def save(self, record: SessionRecord) -> None:
-        """Inserts the record, or replaces the one with the same ``session_id``."""
+        """Inserts the record, or replaces the one with the same ``session_id``, unless that is of a later epoch."""
         ...
 
     async def get(self, session_id: str) -> SessionRecord | None:

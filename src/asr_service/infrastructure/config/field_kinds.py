@@ -63,7 +63,7 @@ def _check_database_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _check_journal_url(value: SecretStr) -> SecretStr:
+def _check_redis_url(value: SecretStr) -> SecretStr:
     """As for the database: the outline only."""
     if re.match(r"(rediss?://.|$)", value.get_secret_value()) is None:
         raise ValueError("it is no URL of Redis")
@@ -96,9 +96,17 @@ DatabaseUrl: TypeAlias = Annotated[
 ]
 JournalUrl: TypeAlias = Annotated[
     SecretStr,
-    AfterValidator(_check_journal_url),
+    AfterValidator(_check_redis_url),
     Told(
         allowed="redis://user:password@host:port/number, or rediss:// with TLS",
         default="what database.url says",
+    ),
+]
+EventsUrl: TypeAlias = Annotated[
+    SecretStr,
+    AfterValidator(_check_redis_url),
+    Told(
+        allowed="redis://user:password@host:port/number, or rediss:// with TLS",
+        default="none, for a server that is alone",
     ),
 ]

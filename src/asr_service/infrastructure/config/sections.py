@@ -10,6 +10,7 @@ from asr_service.infrastructure.config.field_kinds import (
     DatabaseUrl,
     Directories,
     Directory,
+    EventsUrl,
     File,
     JournalUrl,
     LowerCase,
@@ -86,6 +87,12 @@ class ServerSettings(Section):
         ge=1,
         le=100_000,
         description="Live sessions and files in progress at once; more are refused, to try later.",
+    )
+    max_sessions_per_tenant: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Live sessions of one tenant at once, on all servers that share events.url; 0: no limit of its own.",
     )
     max_load: float = Field(
         default=0.85,
@@ -373,6 +380,21 @@ class JournalSettings(Section):
     @property
     def wait_s(self) -> float:
         return self.wait_ms / 1_000
+
+
+class EventSettings(Section):
+    """What several servers share beside the database: events, who is alive, cancellations, quotas."""
+
+    url: EventsUrl = Field(
+        default=SecretStr(""),
+        description="Address of a Redis through which servers share events; it holds texts until they are trimmed.",
+    )
+    max_events: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=100_000_000,
+        description="About so many events are kept in that Redis; the oldest go first, stored or not.",
+    )
 
 
 class LogSettings(Section):

@@ -15,6 +15,7 @@ from asr_service.infrastructure.config.sections import (
     DatabaseSettings,
     DeepgramSettings,
     EndpointingSettings,
+    EventSettings,
     FunasrSettings,
     JournalSettings,
     LogSettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
+    events: EventSettings = Field(default_factory=EventSettings)
     logging: LogSettings = Field(default_factory=LogSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     api_docs: ApiDocsSettings = Field(default_factory=ApiDocsSettings)

@@ -9,7 +9,13 @@ from typing import TypeAlias
 
 import structlog
 
-from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.events.session_events import (
+    SessionEnded,
+    SessionEvent,
+    SessionRecovered,
+    SessionResumed,
+    SessionStarted,
+)
 from asr_service.shared.correlation import correlated
 from asr_service.shared.errors import AsrError
 
@@ -60,6 +66,7 @@ class Subscription:
         events: The kinds of events that are of interest; others take no room in the queue.
         capacity: Length of the queue; see ``InProcessEventBus`` for what happens when it is full.
         retry: What to do about errors of the handler.
+        stored_only: Whether it is told nothing of sessions whose client does not want them kept.
     """
 
     name: str
@@ -67,6 +74,7 @@ class Subscription:
     events: tuple[type[SessionEvent], ...] = (SessionEvent,)
     capacity: int = 10_000
     retry: RetryPolicy = NO_RETRY
+    stored_only: bool = False
 
 
 class InProcessEventBus:
@@ -100,11 +108,25 @@ class InProcessEventBus:
             subscription.name: _Subscriber(subscription, on_dropped, on_failed, sleep) for subscription in subscriptions
         }
         self._closed = False
+        self._unstored: set[str] = set()  # live sessions whose client does not want them kept
 
     def publish(self, event: SessionEvent) -> None:
         """Puts the event into every interested queue; after ``close`` it is counted as dropped."""
+        stored = self._is_stored(event)
         for subscriber in self._subscribers.values():
-            subscriber.offer(event, closed=self._closed)
+            if stored or not subscriber.stored_only:
+                subscriber.offer(event, closed=self._closed)
+
+    def _is_stored(self, event: SessionEvent) -> bool:
+        match event:
+            case SessionRecovered():
+                return event.config.stored
+            case SessionStarted() | SessionResumed() if not event.config.stored:
+                self._unstored.add(event.session_id)
+            case SessionEnded() if event.session_id in self._unstored:
+                self._unstored.remove(event.session_id)
+                return False
+        return event.session_id not in self._unstored
 
     def queued(self, name: str) -> int:
         """Events that the subscriber has not handled yet, the one in its hands included."""
@@ -140,6 +162,10 @@ class _Subscriber:
     @property
     def queued(self) -> int:
         return self._queue.qsize() + self._in_hand
+
+    @property
+    def stored_only(self) -> bool:
+        return self._subscription.stored_only
 
     def start(self) -> None:
         if self._task is None:
@@ -212,7 +238,7 @@ class _Subscriber:
                 return
             delay_s = self._subscription.retry.delay_s(attempt)
             if attempt == 1:
-                log.warning("event_retried", **self._facts(event), error=_slug(error), delay_s=delay_s)
+                log.warning("event_retried", **self._facts(event), error=slug_of(error), delay_s=delay_s)
             await self._sleep(delay_s)
             attempt += 1
         if attempt > 1:
@@ -234,7 +260,7 @@ class _Subscriber:
     def _give_up(self, event: SessionEvent, error: BaseException, attempts: int) -> None:
         self._on_failed(self._subscription.name)
         stack = None if isinstance(error, AsrError) else "".join(traceback.format_tb(error.__traceback__))
-        log.error("event_failed", **self._facts(event), error=_slug(error), attempts=attempts, stack=stack)
+        log.error("event_failed", **self._facts(event), error=slug_of(error), attempts=attempts, stack=stack)
 
     def _facts(self, event: SessionEvent) -> dict[str, str]:
         return {
@@ -244,6 +270,6 @@ class _Subscriber:
         }
 
 
-def _slug(error: BaseException) -> str:
+def slug_of(error: BaseException) -> str:
     """Names the error without its message, which may quote what was said."""
     return error.code if isinstance(error, AsrError) else type(error).__name__

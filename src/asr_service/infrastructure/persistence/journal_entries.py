@@ -6,7 +6,7 @@ are replaced, so whoever finds a version that it does not know leaves the entry 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -87,7 +87,8 @@ def outcome_json(outcome: UtteranceOutcome) -> str:
 
 
 def ending_json(ending: SessionEnded) -> str:
-    return _to_json(_ENDING, ending)
+    """Without its epoch: the journal has the one that counts, and servers of the last release would not know it."""
+    return _to_json(_ENDING, ending, exclude={"epoch"})
 
 
 def journaled_session(entry: JournalEntry) -> JournaledSession:
@@ -132,9 +133,11 @@ def taken_over() -> SessionTakenOver:
     return SessionTakenOver("Another connection goes on with this session.")
 
 
-def _to_json(envelope: type[_Envelope[ContentT]], content: ContentT) -> str:
+def _to_json(envelope: type[_Envelope[ContentT]], content: ContentT, exclude: Collection[str] = frozenset()) -> str:
     """A lone surrogate, which no encoding takes and a client's JSON can hold, becomes a question mark."""
-    fields = envelope.model_construct(version=VERSION, content=content).model_dump(mode="json")
+    fields = envelope.model_construct(version=VERSION, content=content).model_dump(
+        mode="json", exclude={"content": set(exclude)}
+    )
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace").decode("utf-8")
 
 

@@ -5,13 +5,14 @@ or is evicted, as a whole. Beside it a key named for the digest of the token say
 are in one slot of a cluster, the one of the session, or of the token.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from asr_service.domain.events.session_events import SessionEnded
-from asr_service.domain.repositories.session_journal import JournaledSession, UtteranceOutcome
+from asr_service.domain.repositories.session_journal import JournaledSession, SessionNotResumable, UtteranceOutcome
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
 from asr_service.infrastructure.persistence.columns import storable
@@ -28,8 +29,11 @@ from asr_service.infrastructure.persistence.journal_entries import (
     token_digest,
 )
 from asr_service.infrastructure.persistence.redis_store import RedisStore
+from asr_service.shared.clock import Clock, SystemClock
 
 log = structlog.get_logger(__name__)
+
+_SCANNED_AT_ONCE: Final = 500
 
 _BEGIN: Final = """
 local expires_ms, digest, tenant, epoch, origin, checkpoint = unpack(ARGV)
@@ -76,15 +80,17 @@ class RedisSessionJournal:
     the last second, and with ``appendfsync always`` not even that.
     """
 
-    def __init__(self, store: RedisStore, expires_s: float, *, prefix: str = "asr") -> None:
+    def __init__(self, store: RedisStore, expires_s: float, *, prefix: str = "asr", clock: Clock | None = None) -> None:
         """Takes an open store.
 
         Args:
             store: May be shared with others, of other prefixes.
             expires_s: Seconds that a session is kept after the last write.
             prefix: Of all keys; without braces, which say what of a key decides on its slot.
+            clock: For ``expiries``, which are told by the wall clock; by default the machine's.
         """
         self._store = store
+        self._clock = clock or SystemClock()
         self._expires_ms = round(expires_s * 1_000)
         self._prefix = f"{prefix}:journal"
         self._begin, self._advance, self._claim = (store.script(text) for text in (_BEGIN, _ADVANCE, _CLAIM))
@@ -138,6 +144,36 @@ class RedisSessionJournal:
             raise not_resumable()
         await self._prolong(digest)
         return self._read(dict(zip(taken[::2], taken[1::2], strict=True)))
+
+    async def sessions(self) -> AsyncGenerator[JournaledSession, None]:
+        cursor, seen = 0, set[str]()  # Redis may give out a key twice
+        while True:
+            command = ("SCAN", cursor, "MATCH", f"{self._prefix}:{{*", "COUNT", _SCANNED_AT_ONCE)
+            answer: tuple[int, list[str]] = await self._store.command(*command)
+            cursor, keys = answer
+            for key in keys:
+                if key not in seen and (session := await self._find(key)) is not None:
+                    yield session
+            seen.update(keys)
+            if not cursor:
+                return
+
+    async def _find(self, key: str) -> JournaledSession | None:
+        fields = await self._store.command("HGETALL", key)
+        if not fields:  # it has expired meanwhile
+            return None
+        try:
+            return self._read(fields)
+        except SessionNotResumable:
+            return None
+
+    async def expiries(self, session_ids: Collection[str]) -> Mapping[str, datetime]:
+        left_ms = {
+            session_id: int(await self._store.command("PTTL", self._session_key(session_id)))
+            for session_id in session_ids
+        }
+        now = self._clock.now()
+        return {session_id: now + timedelta(milliseconds=ms) for session_id, ms in left_ms.items() if ms > 0}
 
     async def _prolong(self, digest: str) -> None:
         await self._store.command("PEXPIRE", self._token_key(digest), self._token_expires_ms)

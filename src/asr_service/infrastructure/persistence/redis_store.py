@@ -12,6 +12,7 @@ from asr_service.domain.ports.storage import StorageUnavailable
 
 try:
     from redis.asyncio import ConnectionPool, Redis
+    from redis.asyncio.client import PubSub
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.commands.core import AsyncScript
@@ -142,6 +143,10 @@ class RedisStore:
         async with self._turn():
             return await script(keys=[key], args=arguments)
 
+    def subscriptions(self) -> PubSub:
+        """The driver's connection for channels, which takes one of the pool for as long as it is open."""
+        return self._client.pubsub()
+
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """One of the connections is free inside, in the order of the calls; raises as ``command`` does."""
@@ -171,7 +176,7 @@ def _failures() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         is_state = isinstance(error, _STATES) or (
-            isinstance(error, ResponseError) and str(error).startswith(_STATE_CODES)
+            isinstance(error, ResponseError) and str(error).partition(" ")[0] in _STATE_CODES
         )
         if not is_state:
             raise

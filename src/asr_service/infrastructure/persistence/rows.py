@@ -27,6 +27,8 @@ def session_row(record: SessionRecord) -> dict[str, Any]:
         "received_samples": record.received_samples,
         "decoded_samples": record.decoded_samples,
         "finalized_samples": record.finalized_samples,
+        "node_id": record.node_id,
+        "epoch": record.epoch,
     }
 
 

@@ -1,11 +1,12 @@
 """The journal of live sessions in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Delete, delete, select, update
+from sqlalchemy import Delete, Row, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asr_service.domain.events.session_events import SessionEnded
 from asr_service.domain.repositories.session_journal import (
@@ -32,6 +33,7 @@ from asr_service.shared.clock import Clock
 
 log = structlog.get_logger(__name__)
 
+_READ_AT_ONCE = 100
 _SWEPT_AT_ONCE = 20  # expired sessions that a new one takes away: more than come, and few enough to be quick
 
 
@@ -128,17 +130,50 @@ class SqlSessionJournal:
             row = (await connection.execute(taken)).one_or_none()
             if row is None:
                 raise not_resumable()
-            outcomes = await connection.scalars(
-                select(journaled_outcomes.c.outcome)
-                .where(journaled_outcomes.c.session_id == row.session_id)
-                .order_by(journaled_outcomes.c.utterance)
+            session = await _session(connection, row)
+            if session is None:  # inside the transaction: who cannot read a session takes it from nobody
+                raise not_resumable()
+            return session
+
+    async def sessions(self) -> AsyncGenerator[JournaledSession, None]:
+        last = ""
+        while True:
+            page = (
+                select(journaled_sessions)
+                .where(journaled_sessions.c.session_id > last, journaled_sessions.c.expires_at > self._clock.now())
+                .order_by(journaled_sessions.c.session_id)
+                .limit(_READ_AT_ONCE)
             )
-            entry = JournalEntry(row.origin, row.checkpoint, outcomes.all(), row.ending, row.epoch)
-            try:  # inside the transaction: who cannot read a session takes it from nobody
-                return journaled_session(entry)
-            except EntryUnreadable as error:
-                log.warning("journal_entry_unreadable", session_id=row.session_id, reason=str(error))
-                raise not_resumable() from error
+            async with self._database.reading() as connection:  # the outcomes may be newer than the rest
+                rows = (await connection.execute(page)).all()
+                found = [await _session(connection, row) for row in rows]
+            for session in found:
+                if session is not None:
+                    yield session
+            if len(rows) < _READ_AT_ONCE:
+                return
+            last = rows[-1].session_id
+
+    async def expiries(self, session_ids: Collection[str]) -> Mapping[str, datetime]:
+        query = select(journaled_sessions.c.session_id, journaled_sessions.c.expires_at).where(
+            journaled_sessions.c.session_id.in_(session_ids), journaled_sessions.c.expires_at > self._clock.now()
+        )
+        async with self._database.reading() as connection:
+            return {row.session_id: row.expires_at for row in await connection.execute(query)}
+
+
+async def _session(connection: AsyncConnection, row: Row[Any]) -> JournaledSession | None:
+    """The session of a row of ``journaled_sessions``; ``None``: it cannot be read."""
+    outcomes = await connection.scalars(
+        select(journaled_outcomes.c.outcome)
+        .where(journaled_outcomes.c.session_id == row.session_id)
+        .order_by(journaled_outcomes.c.utterance)
+    )
+    try:
+        return journaled_session(JournalEntry(row.origin, row.checkpoint, outcomes.all(), row.ending, row.epoch))
+    except EntryUnreadable as error:
+        log.warning("journal_entry_unreadable", session_id=row.session_id, reason=str(error))
+        return None
 
 
 def _sweep(now: datetime) -> Delete:

@@ -17,6 +17,7 @@ class SqlSessionRepository:
         self._save = insert.on_conflict_do_update(
             index_elements=[sessions.c.session_id],
             set_={column.name: insert.excluded[column.name] for column in sessions.c if not column.primary_key},
+            where=sessions.c.epoch <= insert.excluded.epoch,
         )
 
     async def save(self, record: SessionRecord) -> None:

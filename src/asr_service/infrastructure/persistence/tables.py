@@ -3,6 +3,8 @@
 ``results`` does not reference ``sessions``: a final is kept even when the record of its session could not be stored
 yet, and shows as soon as it is. Sample positions need 64 bits: 32 are full after 37 hours.
 
+``nodes`` has the servers that are alive, each with the instant of its last heartbeat.
+
 ``journaled_sessions`` and ``journaled_outcomes`` are the journal of live sessions, see ``journal_entries.py`` for their texts.
 """
 
@@ -36,6 +38,8 @@ sessions = Table(
     Column("received_samples", BigInteger, nullable=False),
     Column("decoded_samples", BigInteger, nullable=False),
     Column("finalized_samples", BigInteger, nullable=False),
+    Column("node_id", StorableText),
+    Column("epoch", Integer, nullable=False, server_default="1"),
     # Read backwards it is the listing, newest first, without sorting.
     Index(None, "tenant", "started_at", "session_id"),
 )
@@ -57,6 +61,13 @@ results = Table(
     Column("no_speech_probability", FiniteDouble),
     Column("compression_ratio", FiniteDouble),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node_id", IdentifierText, primary_key=True),
+    Column("seen_at", UtcDateTime, nullable=False),
 )
 
 journaled_sessions = Table(

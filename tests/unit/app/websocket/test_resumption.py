@@ -190,7 +190,7 @@ async def test_what_cannot_be_resumed_is_refused_in_one_way(how: str) -> None:
     await speaker.speak(len(TALK) // 2, Random(1))
     assert speaker._offer is not None
     token = speaker._offer["token"] if how == "expired" else "x"
-    door.studio.journal.sessions.clear()
+    door.studio.journal.sessions_by_id.clear()
     async with door.connection() as socket:
         socket.say({"type": "resume", "token": token, "finals": 1})
     (error,) = socket.messages
@@ -216,7 +216,7 @@ async def test_not_every_session_can_be_resumed(start: Message) -> None:
         socket.say(START | start)
         assert (await socket.hear_until(type="started"))["resume"] is None
         socket.leave()
-    assert door.studio.journal.sessions == {}
+    assert door.studio.journal.sessions_by_id == {}
 
 
 async def test_a_resumed_session_is_told_of_inside_the_house() -> None:

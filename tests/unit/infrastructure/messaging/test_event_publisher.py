@@ -5,9 +5,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from asr_service.domain.events.recognition_events import PartialRecognized, SpeechStarted, UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.events.session_events import (
+    SessionEnded,
+    SessionEvent,
+    SessionRecovered,
+    SessionResumed,
+    SessionStarted,
+)
+from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
+from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
 from asr_service.shared.correlation import current_correlation
 from asr_service.shared.errors import AsrError
@@ -109,6 +118,56 @@ async def test_a_subscriber_sees_only_the_kinds_of_events_it_asked_for() -> None
     bus = InProcessEventBus([Subscription("store", listener.handle, events=(UtteranceFinalized,), capacity=1)])
     await delivered(bus, partial(), partial(), final(0), partial())
     assert listener.handled == [final(0)]
+
+
+UNSTORED = SessionConfig(stored=False)
+
+
+def ended() -> SessionEnded:
+    return SessionEnded(
+        session_id="ses_1",
+        at_s=3.0,
+        reason=EndReason.COMPLETED,
+        received_samples=0,
+        decoded_samples=0,
+        finalized_samples=0,
+    )
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        SessionStarted(session_id="ses_1", at_s=0.0, caller=LOCAL_CALLER, config=UNSTORED),
+        SessionResumed(session_id="ses_1", at_s=0.0, caller=LOCAL_CALLER, config=UNSTORED, utterances=0, replay_from=0),
+    ],
+    ids=["started", "resumed"],
+)
+async def test_what_a_client_does_not_want_kept_is_not_told_to_those_who_keep_things(beginning: SessionEvent) -> None:
+    keeper, counter = Listener(), Listener()
+    bus = InProcessEventBus(
+        [Subscription("keeper", keeper.handle, stored_only=True), Subscription("counter", counter.handle)]
+    )
+    events = [beginning, partial(), final(0), ended()]
+    later = [SessionStarted(session_id="ses_1", at_s=4.0, caller=LOCAL_CALLER, config=SessionConfig()), final(1)]
+    await delivered(bus, *events, *later)
+    assert counter.handled == [*events, *later]
+    assert keeper.handled == later
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_what_is_recovered_says_itself_whether_it_may_be_kept(stored: bool) -> None:
+    keeper = Listener()
+    event = SessionRecovered(
+        session_id="ses_1",
+        at_s=0.0,
+        caller=LOCAL_CALLER,
+        config=SessionConfig(stored=stored),
+        outcomes=(final(0),),
+        ending=None,
+        epoch=2,
+    )
+    await delivered(InProcessEventBus([Subscription("keeper", keeper.handle, stored_only=True)]), event)
+    assert keeper.handled == [event] * stored
 
 
 async def test_two_subscribers_with_one_name_are_refused() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import structlog
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from asr_service.app.api.error_handlers import openai_error
-from asr_service.app.api.errors import meaning_of
+from asr_service.app.api.errors import Meaning, meaning_of
 from asr_service.app.api.presence import while_connected
 from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.shared.errors import AsrError
@@ -21,8 +22,30 @@ log = structlog.get_logger(__name__)
 
 PING_INTERVAL_S = 15.0  # proxies close a connection on which nothing is sent, many of them after 30 or 60 s
 
-Emit: TypeAlias = Callable[[BaseModel], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class NamedEvent:
+    """An event with a name.
+
+    Attributes:
+        data: JSON in one line.
+        event_id: What the client says when it comes back: it has everything up to there.
+    """
+
+    name: str
+    data: str
+    event_id: str | None = None
+
+    @property
+    def frame(self) -> str:
+        return f"event: {self.name}\ndata: {self.data}\n" + (f"id: {self.event_id}\n" if self.event_id else "") + "\n"
+
+
+Emit: TypeAlias = Callable[[BaseModel | NamedEvent], Awaitable[None]]
 """Sends one event; returns when it is on its way."""
+
+ErrorBody: TypeAlias = Callable[[AsrError, Meaning], dict[str, Any]]
+"""The data of an event named ``error``."""
 
 
 class EventStreamResponse(Response):
@@ -34,15 +57,17 @@ class EventStreamResponse(Response):
 
     Args:
         work: Emits the events; when it returns, the stream ends.
+        error_body: How a failure is told; by default as OpenAI's clients know it.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, work: Callable[[Emit], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[Emit], Awaitable[None]], error_body: ErrorBody = openai_error) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
         self._work = work
+        self._error_body = error_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = _Stream(send, self.raw_headers)
@@ -60,7 +85,7 @@ class EventStreamResponse(Response):
             if not stream.begun:
                 raise
             log.warning("event_stream_failed", code=error.code)
-            await stream.fail(error)
+            await stream.fail(self._error_body(error, meaning_of(error)))
         finally:
             pinging.cancel()
             await asyncio.gather(pinging, return_exceptions=True)
@@ -76,11 +101,10 @@ class _Stream:
         self._headers = headers
         self._lock = asyncio.Lock()
 
-    async def emit(self, event: BaseModel) -> None:
-        await self._write(f"data: {event.model_dump_json()}\n\n")
+    async def emit(self, event: BaseModel | NamedEvent) -> None:
+        await self._write(event.frame if isinstance(event, NamedEvent) else f"data: {event.model_dump_json()}\n\n")
 
-    async def fail(self, error: AsrError) -> None:
-        body: dict[str, Any] = openai_error(error, meaning_of(error))
+    async def fail(self, body: dict[str, Any]) -> None:
         await self._write(f"event: error\ndata: {json.dumps(body, ensure_ascii=False)}\n\n")
 
     async def ping(self, interval_s: float) -> None:

@@ -151,6 +151,13 @@ class Connection:
         elif self._exchange is None or self._exchange.done():
             self._close(SERVICE_RESTART)
 
+    def cancel(self, session_id: str) -> bool:
+        """Has the session come to its end for good, if it is this one's; returns whether it is."""
+        if self._live is None or self._live.session_id != session_id:
+            return False
+        self._live.cancel()
+        return True
+
     def demand_last_words(self) -> None:
         """Has the session come to its end."""
         if self._live is not None:

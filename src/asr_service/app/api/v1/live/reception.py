@@ -7,6 +7,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import Codec, CodecFactory
 from asr_service.app.services.admission import Admission, ServiceOverloaded
 from asr_service.app.services.audio_session_service import AudioSessionService
 from asr_service.app.services.resumable_sessions import ResumableSessions
+from asr_service.app.services.tenant_quota import TenantQuota
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -35,6 +36,7 @@ class Reception:
         admission: Admission,
         defaults: SessionConfig,
         limits: ConnectionLimits,
+        quota: TenantQuota | None = None,
         resumable: ResumableSessions | None = None,
         on_close: Callable[[str, int], None] = lambda _protocol, _close_code: None,
     ) -> None:
@@ -44,6 +46,7 @@ class Reception:
         self._admission = admission
         self.defaults = defaults
         self._limits = limits
+        self._quota = quota or TenantQuota(0)
         self._resumable = resumable
         self._on_close = on_close
         self._connections: set[Connection] = set()
@@ -58,13 +61,18 @@ class Reception:
         for connection in self._connections:
             connection.demand_last_words()
 
+    def cancel(self, session_id: str) -> bool:
+        """Cancels a session of this server; returns whether there is one of this id."""
+        return any(connection.cancel(session_id) for connection in self._connections)
+
     async def serve(self, transport: Transport, caller: Caller, new_codec: CodecFactory) -> None:
         """Returns when the connection is over; in a full house, or with impossible wishes, it is refused at once."""
         with correlated(connection_id=new_id("con")):
             try:
                 codec = new_codec(self._recognizer.capabilities, self.defaults)
                 with self._admission.admit_live(caller):
-                    await self._serve_admitted(transport, caller, codec)
+                    async with self._quota.place(caller):
+                        await self._serve_admitted(transport, caller, codec)
             except (InvalidRequest, ServiceOverloaded) as refusal:
                 await transport.refuse(refusal)
 

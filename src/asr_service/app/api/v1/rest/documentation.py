@@ -7,6 +7,7 @@ from asr_service.app.dto.responses import ProblemResponse
 _PROBLEMS: dict[int, tuple[str, str, str, str, str | None]] = {  # description; example: title, detail, code, field
     400: ("The cursor is none.", "Bad Request", "This is no cursor of this listing.", "invalid_request", "cursor"),
     404: ("No such session.", "Not Found", "There is no session ses_1.", "not_found", None),
+    409: ("Nobody has the session.", "Conflict", "Nobody speaks in this session.", "session_not_live", None),
     422: ("A parameter is wrong.", "Unprocessable Entity", "limit: Input is wrong.", "invalid_request", "limit"),
     500: ("The server failed.", "Internal Server Error", "The server failed unexpectedly.", "internal_error", None),
     503: ("Storage cannot be reached.", "Service Unavailable", "It does not answer.", "storage_unavailable", None),
@@ -52,4 +53,4 @@ def _problem(status: int, description: str, title: str, detail: str, code: str, 
 def example_of(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
     """The entry of a route for its success, which may be asked for by its tag."""
     content = {"application/json": {"example": example}}
-    return {200: {"description": description, "content": content, "headers": {"ETag": _ETAG}}}
+    return {200: {"description": description, "content": content, "headers": {"ETag": _ETAG}}} | NOT_MODIFIED

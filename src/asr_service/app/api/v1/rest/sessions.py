@@ -1,15 +1,15 @@
 """Stored sessions and their results."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
 from asr_service.app.api.dependencies import CurrentCaller, Services
-from asr_service.app.api.v1.rest.documentation import IF_NONE_MATCH, NOT_MODIFIED, example_of, problems
+from asr_service.app.api.v1.rest.documentation import IF_NONE_MATCH, example_of, problems
 from asr_service.app.dto.responses import ResultPage, SessionPage, SessionResponse
 from asr_service.domain.value_objects.session_status import SessionStatus
 
-router = APIRouter(prefix="/sessions", tags=["sessions"], responses=NOT_MODIFIED)
+router = APIRouter(prefix="/sessions", tags=["sessions"])
 
 Cursor = Annotated[str | None, Query(max_length=500, description="next_cursor of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200, description="items per page", examples=[50])]
@@ -24,9 +24,14 @@ _SESSION = {
     "started_at": "2026-11-25T09:00:00Z",
     "ended_at": "2026-11-25T09:00:03Z",
     "end_reason": "completed",
+    "resumable_until": None,
     "received_ms": 3000,
     "decoded_ms": 3000,
     "final_ms": 3000,
+}
+_LIVE = {**_SESSION, "status": "listening", "ended_at": None, "end_reason": None}
+_CANCELLED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "Its server has been told", "content": {"application/json": {"example": _LIVE}}}
 }
 _RESULT = {
     "utterance": 0,
@@ -66,6 +71,21 @@ async def list_sessions(
 async def get_session(services: Services, caller: CurrentCaller, session_id: SessionId) -> SessionResponse:
     """A live session that is, or was, served."""
     return SessionResponse.of(await services.transcripts.get_session(caller, session_id))
+
+
+@router.post(
+    "/{session_id}/cancel",
+    status_code=202,
+    summary="Cancel a live session",
+    responses=_CANCELLED | problems(404, 409, 500, 503),
+)
+async def cancel_session(services: Services, caller: CurrentCaller, session_id: SessionId) -> SessionResponse:
+    """Ends a session that is listening, on whichever server it is; it cannot be resumed. Its finals stay.
+
+    The answer is what is known of it now; soon its status is `closed` and its end reason `cancelled`. Its client gets the
+    error `session_cancelled`, and its connection is closed.
+    """
+    return SessionResponse.of(await services.cancellation.cancel(caller, session_id))
 
 
 @router.get(

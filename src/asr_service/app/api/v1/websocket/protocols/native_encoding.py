@@ -60,17 +60,18 @@ def message_of(event: SessionEvent, seq: int, capabilities: RecognizerCapabiliti
             return _started(event, seq, capabilities)
         case SessionResumed():
             return _resumed(event, seq, capabilities)
-        case SessionEnded() if event.reason is not EndReason.DISCONNECTED:
+        case SessionEnded() if event.reason in _REASONS:
             # Else nobody is there, or the client has been told why it is put out.
             return _ended(event, seq)
         case AudioSafe() | HandoverAnnounced() | FlowChanged():
             return _notice(event, seq)
         case UtteranceEvent():
-            return _of_utterance(event, seq)
+            return utterance_message(event, seq)
     return None
 
 
-def _of_utterance(event: UtteranceEvent, seq: int) -> ServerMessage | None:
+def utterance_message(event: UtteranceEvent, seq: int) -> ServerMessage | None:
+    """The same for an event of an utterance."""
     match event:
         case SpeechStarted():
             return _speech_started(event, seq)

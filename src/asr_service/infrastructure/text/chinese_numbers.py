@@ -15,9 +15,9 @@ _MINUTE: Final = "零[一二三四五六七八九]|[二三四五]?十[一二三�
 
 _NUMERAL: Final = re.compile(f"[{_NUMERALS}]")
 _RUN: Final = re.compile(r"[〇\u4e00-\u9fff0-9]+")
-# The grammars write dates as 2025/03/05, times as 3:30p.m., and 十几 as 10几.
+# The grammars write dates as 2025/03/05, times as 3:30p.m., 十几 as 10几, and the end of counting to 十 as 80~90.
 _OWN: Final = re.compile(
-    rf"(?P<vague>[{_NUMERALS}]*几[{_NUMERALS}]*)"
+    rf"(?P<vague>[{_NUMERALS}]*几[{_NUMERALS}]*|[一二三四五六七八九]{{3,}}十)"
     rf"|(?P<date>(?:[{_DIGITS}]{{4}}年(?=(?:{_MONTH})月))?(?:{_MONTH})月(?:(?:{_DAY})[日号])?)"
     rf"|(?P<clock>(?:{_NOON})(?:{_HOUR})点(?:半|[一三]刻|(?:{_MINUTE})分?)?"
     rf"|(?<![{_NUMERALS}])(?:{_HOUR})点(?:半|[一三]刻|(?:{_MINUTE})分)(?!之))"

@@ -9,3 +9,11 @@ class FullStopRestorer:
     def restore(self, text: str, language: str) -> str:
         """See ``PunctuationRestorer``."""
         return text + ("。" if language == "zh" else ".")
+
+
+class BrokenRestorer(FullStopRestorer):
+    """Fails on every text."""
+
+    def restore(self, text: str, language: str) -> str:
+        """See ``PunctuationRestorer``; but for the failing."""
+        raise RuntimeError(text)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from asr_service.infrastructure.text.chinese_script import converted
+
 _DIGITS: Final = "零〇一二三四五六七八九"
 _NUMERALS: Final = f"{_DIGITS}两幺十百千万亿"
 _VALUES: Final = {**{digit: value - 1 for value, digit in enumerate(_DIGITS) if value}, "零": 0, "两": 2}
@@ -32,15 +34,28 @@ def numbers_written(text: str, grammar: Callable[[str], str]) -> str:
     """The text with its numbers in digits. Runs of characters without numbers, and everything between runs, stay.
 
     Args:
-        text: Chinese, in simplified characters.
-        grammar: Rewrites a run of characters without punctuation and spaces.
+        text: Chinese, in either script.
+        grammar: Rewrites a run of simplified characters without punctuation and spaces.
     """
-    return _RUN.sub(lambda run: "".join(_run_written(run[0], grammar)), text) if _NUMERAL.search(text) else text
+    return _RUN.sub(lambda run: _written_in_its_script(run[0], grammar), text)
 
 
 def numbers_spoken(text: str, grammar: Callable[[str], str]) -> str:
     """The text with its numbers in words: each piece between punctuation that holds a digit is read as a whole."""
-    return _DIGITS_WITH_SIGNS.sub(lambda piece: grammar(piece[0]), text)
+    return _DIGITS_WITH_SIGNS.sub(lambda piece: _in_its_script(piece[0], grammar), text)
+
+
+def _written_in_its_script(run: str, grammar: Callable[[str], str]) -> str:
+    return _in_its_script(run, lambda plain: "".join(_run_written(plain, grammar)))
+
+
+def _in_its_script(text: str, rewrite: Callable[[str], str]) -> str:
+    """The text rewritten in simplified characters, and back in traditional ones if it was in these."""
+    plain = converted(text, "t2s")
+    rewritten = rewrite(plain)
+    if rewritten == plain:
+        return text
+    return rewritten if plain == text else converted(rewritten, "s2t")
 
 
 def _run_written(run: str, grammar: Callable[[str], str]) -> Iterator[str]:

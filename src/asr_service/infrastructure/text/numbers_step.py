@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
 from asr_service.domain.value_objects.asr_config import Numbers
 from asr_service.infrastructure.text import chinese_numbers, english_numbers
+from asr_service.infrastructure.text.chinese_script import ScriptStep
 from asr_service.infrastructure.text.masking import MASK
 from asr_service.infrastructure.text.text_step import Manuscript
 
@@ -42,6 +43,7 @@ class NumbersStep:
 
     def __init__(self, grammars: Grammars) -> None:
         self._grammars = grammars
+        self._script = ScriptStep()  # the grammars know simplified Chinese
 
     def is_wanted(self, manuscript: Manuscript) -> bool:
         if manuscript.language not in LANGUAGES:
@@ -60,4 +62,5 @@ class NumbersStep:
         language = manuscript.language
         assert language is not None
         operator: Operator = "itn" if manuscript.options.numbers is Numbers.WRITTEN else "tn"
-        return _REWRITE[language, operator](text, lambda part: self._grammars.rewrite(part, language, operator))
+        rewritten = _REWRITE[language, operator](text, lambda part: self._grammars.rewrite(part, language, operator))
+        return self._script.of_whole(rewritten, manuscript)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_service.domain.value_objects.asr_config import Numbers
+from asr_service.domain.value_objects.language import Script
 from asr_service.infrastructure.text.number_grammars import NumberGrammars
 from asr_service.infrastructure.text.numbers_step import NumbersStep
 from tests.fakes.engines import CAPABILITIES
@@ -124,6 +125,19 @@ def test_english_digits_are_read(text: str, expected: str) -> None:
 @pytest.mark.parametrize(("text", "expected"), CHINESE_SPOKEN.values(), ids=CHINESE_SPOKEN)
 def test_chinese_digits_are_read(text: str, expected: str) -> None:
     assert spoken(text, "zh") == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "script", "text", "expected"),
+    [
+        (Numbers.WRITTEN, Script.TRADITIONAL, "我花了三十萬，下午三點半見", "我花了300000，下午3:30見"),
+        (Numbers.WRITTEN, Script.AS_RECOGNIZED, "五月五號，電腦", "5月5號，電腦"),
+        (Numbers.SPOKEN, Script.TRADITIONAL, "1.5倍，3萬個", "一點五倍，三萬個"),
+        (Numbers.SPOKEN, Script.AS_RECOGNIZED, "1.5萬個", "一點五萬個"),
+    ],
+)
+def test_numbers_are_rewritten_in_either_script(numbers: Numbers, script: Script, text: str, expected: str) -> None:
+    assert STEP.of_whole(text, manuscript("zh", numbers=numbers, script=script)) == expected
 
 
 def test_masks_part_the_text() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from asr_service.domain.value_objects.asr_config import Casing, Numbers
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
@@ -16,7 +17,7 @@ from asr_service.infrastructure.text.punctuation_step import PunctuationStep
 from asr_service.infrastructure.text.text_chain import TextChain
 from asr_service.infrastructure.text.text_step import Manuscript
 from tests.fakes.engines import CAPABILITIES
-from tests.fakes.punctuation import FullStopRestorer
+from tests.fakes.punctuation import BrokenRestorer, FullStopRestorer
 from tests.fixtures.manuscripts import BARE_ENGINE, manuscript
 
 MASKING = MaskingStep(["nine eleven", "666", "damn", "九一八"], optional=True)
@@ -49,6 +50,14 @@ def test_engines_that_punctuate_are_left_alone() -> None:
     assert told("twenty cats", manuscript()) == "twenty cats"
     assert told("twenty cats", manuscript(engine=replace(CAPABILITIES, punctuation=False))) == "twenty cats."
     assert told("vingt chats", manuscript("fr", engine=BARE_ENGINE)) == "vingt chats"
+
+
+def test_a_restorer_that_fails_costs_no_text_and_tells_none() -> None:
+    chain = TextChain.of(MASKING, punctuation=PunctuationStep(BrokenRestorer()))
+    with capture_logs() as lines:
+        final = chain.of_final(Hypothesis("twenty cats"), manuscript(engine=BARE_ENGINE))
+    assert final.text == "twenty cats"
+    assert lines == [{"event": "punctuation_failed", "language": "en", "error": "RuntimeError", "log_level": "warning"}]
 
 
 def test_the_draft_of_a_final_has_what_the_engine_wrote_and_what_may_be_shown() -> None:

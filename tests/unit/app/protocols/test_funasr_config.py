@@ -256,9 +256,19 @@ def test_numbers_are_written_in_digits_where_that_can_be_done(said: dict[str, ob
 
 
 def test_the_end_of_inverse_text_normalization_in_mid_exchange_counts_from_there() -> None:
-    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    codec = FunAsrCodec(replace(CAPABILITIES, spoken_numbers=True), DEFAULTS)
     codec.decode(json.dumps({"itn": True}))
     codec.decode(b"\0\0")
     (changed,) = codec.decode(json.dumps({"itn": False}))
     assert isinstance(changed, ChangeOptions)
     assert changed.options.numbers is Numbers.SPOKEN
+
+
+@pytest.mark.parametrize("key", ["itn", "svs_itn"])
+def test_numbers_that_cannot_be_had_in_words_are_told_to_the_log(key: str) -> None:
+    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    (refused,) = codec.decode(json.dumps({key: False}))
+    assert isinstance(refused, Refuse)
+    assert isinstance(refused.error, UnsupportedOption)
+    assert codec.encode_error(refused.error, fatal=False) == []
+    assert codec.decode(json.dumps({"chunk_size": [5, 10, 5]})) == []

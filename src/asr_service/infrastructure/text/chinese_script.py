@@ -24,6 +24,10 @@ class ScriptStep:
     characterwise: ClassVar[bool] = True
     quick: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        for conversion in ("t2s", "s2t"):
+            _converter(conversion).convert("汉")  # it is loaded now, in 40 ms, and not while people speak
+
     def is_wanted(self, manuscript: Manuscript) -> bool:
         return _conversion(manuscript.language, manuscript.options.script) is not None
 

@@ -18,7 +18,7 @@ CODEC ?=
 
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
-LOCK := $(COMPILE) pyproject.toml --extra server --extra whisper --extra postgres --extra redis --group build
+LOCK := $(COMPILE) pyproject.toml --extra server --extra whisper --extra postgres --extra redis --extra text --group build
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -103,6 +103,7 @@ docs: setup-check ## Write what is written from the code: .env.example, docs/con
 	@$(BIN)/python -m asr_service.infrastructure.config.reference
 	@$(BIN)/python -m scripts.openapi build/openapi.json
 	@$(BIN)/python -m scripts.asyncapi docs/api
+	@$(BIN)/python -m scripts.engine_matrix docs/engines.md
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'

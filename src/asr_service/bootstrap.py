@@ -51,7 +51,7 @@ from asr_service.infrastructure.persistence.session_journal import SqlSessionJou
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
 from asr_service.nodes import Node, listening_to_others, open_node
-from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
+from asr_service.recognizers import compose_recognizer, make_text_chain, open_pools, plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
 
 
@@ -141,7 +141,8 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     try:
         load = watch_load(plans, settings.partials.policy(), metrics)
         async with open_pools(plans, wanted, metrics, load) as pools:
-            yield Engines(open_decoder(settings), detector, compose_recognizer(pools, metrics), pools.check, load)
+            recognizer = compose_recognizer(pools, metrics, make_text_chain(settings.text))
+            yield Engines(open_decoder(settings), detector, recognizer, pools.check, load)
     finally:
         await detector.close()
 
@@ -273,8 +274,18 @@ def _transcripts(database: Database, journal: SessionJournal | None, node: Node)
     return reader if journal is None else ResumableListing(reader, journal)
 
 
+def _live_defaults(settings: Settings) -> SessionConfig:
+    return SessionConfig(
+        options=settings.text.options(),
+        endpointing=settings.endpointing.policy(),
+        partials=settings.partials.policy(),
+    )
+
+
 def _recording_defaults(settings: Settings) -> SessionConfig:
-    return SessionConfig(endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy())
+    return SessionConfig(
+        options=settings.text.options(), endpointing=RECORDING_ENDPOINTING, partials=settings.partials.policy()
+    )
 
 
 def _api_services(
@@ -292,7 +303,7 @@ def _api_services(
         decoder=engines.decoder,
         recognizer=engines.recognizer,
         admission=admission,
-        defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
+        defaults=_live_defaults(settings),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
         quota=node.quota,
         resumable=None if journal is None else _resumable(settings, sessions, engines, journal, metrics),

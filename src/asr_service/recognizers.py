@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from asr_service.domain.ports.model_store import ModelStore
+from asr_service.domain.ports.punctuation_restorer import PunctuationRestorer
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
-from asr_service.domain.value_objects.asr_config import PartialPolicy
+from asr_service.domain.value_objects.asr_config import Numbers, PartialPolicy
 from asr_service.infrastructure.asr.batch_observer import BatchReport
 from asr_service.infrastructure.asr.engine import EngineFactory
 from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
@@ -21,8 +23,15 @@ from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.whisper.decoding import EncoderContext
 from asr_service.infrastructure.asr.worker_link import WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
-from asr_service.infrastructure.config.sections import RecognizerSettings
+from asr_service.infrastructure.config.problems import InvalidSettings, Problem
+from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
+from asr_service.infrastructure.text.masking import MaskingStep
+from asr_service.infrastructure.text.numbers_step import NumbersStep
+from asr_service.infrastructure.text.punctuation_step import PunctuationStep
+from asr_service.infrastructure.text.text_chain import TextChain
+from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
+from asr_service.infrastructure.text.word_lists import WordListUnreadable, read_tenants_words, read_words
 from asr_service.shared.clock import SystemClock
 
 
@@ -222,19 +231,60 @@ def _pool(
     return recognizer
 
 
-def compose_recognizer(pools: RecognizerPools, metrics: Metrics) -> Recognizer:
-    """The one recognizer that the pools come to."""
-    recognizer: Recognizer = pools.main
+def make_text_chain(wanted: TextSettings, restorer: PunctuationRestorer | None = None) -> TextChain:
+    """What is done to all texts.
+
+    Args:
+        wanted: The settings.
+        restorer: Puts punctuation into texts of engines that write none; ``None``: they stay without.
+
+    Raises:
+        InvalidSettings: A list of words to mask cannot be read, or a package is missing.
+    """
+    numbers = _numbers_step()
+    if numbers is None and wanted.numbers is Numbers.WRITTEN:
+        raise InvalidSettings([Problem("text.numbers", "needs the extra text: pip install 'asr-service[text]'.")])
+    return TextChain.of(_masking_step(wanted), numbers, None if restorer is None else PunctuationStep(restorer))
+
+
+def _masking_step(wanted: TextSettings) -> MaskingStep:
+    try:
+        everybody = read_words(wanted.masked_words) if wanted.masked_words else []
+    except WordListUnreadable as error:
+        raise InvalidSettings([Problem("text.masked_words", str(error))]) from None
+    try:
+        tenants = read_tenants_words(wanted.masked_words_directory) if wanted.masked_words_directory else {}
+    except WordListUnreadable as error:
+        raise InvalidSettings([Problem("text.masked_words_directory", str(error))]) from None
+    return MaskingStep(everybody, tenants, optional=wanted.unmasking)
+
+
+def _numbers_step() -> NumbersStep | None:
+    """``None`` without the extra ``text``."""
+    if find_spec("wetext") is None:
+        return None
+    from asr_service.infrastructure.text.number_grammars import NumberGrammars  # noqa: PLC0415 - of an extra
+
+    return NumbersStep(NumberGrammars())
+
+
+def compose_recognizer(pools: RecognizerPools, metrics: Metrics, chain: TextChain) -> Recognizer:
+    """The one recognizer that the pools come to; the texts of each are processed by what its engine needs."""
+    main = TextProcessingRecognizer(pools.main, chain)
+    recognizer: Recognizer = main
     if pools.fallback is not None:
-        recognizer = _with_fallback(pools.main, pools.fallback, metrics)
+        fallback = TextProcessingRecognizer(pools.fallback, chain)
+        recognizer = _with_fallback(main, fallback, pools.main.pool, metrics)
     if pools.partials is not None:
         # Without its workers there are fewer partials from then on, not none.
-        partials = _with_fallback(pools.partials, pools.main, metrics)
-        recognizer = TwoPassRecognizer(partials=partials, finals=recognizer)
+        partials = TextProcessingRecognizer(pools.partials, chain)
+        partials_or_main = _with_fallback(partials, main, pools.partials.pool, metrics)
+        recognizer = TwoPassRecognizer(partials=partials_or_main, finals=recognizer)
     return recognizer
 
 
-def _with_fallback(first: PooledRecognizer, second: PooledRecognizer, metrics: Metrics) -> FallbackRecognizer:
+def _with_fallback(first: Recognizer, second: Recognizer, workers: WorkerPool, metrics: Metrics) -> FallbackRecognizer:
+    """``workers`` are those of the first."""
     return FallbackRecognizer(
-        first, second, is_ready=lambda: first.pool.ready_workers > 0, on_fallback=metrics.recognition_fell_back
+        first, second, is_ready=lambda: workers.ready_workers > 0, on_fallback=metrics.recognition_fell_back
     )

@@ -38,7 +38,14 @@ def test_every_direct_dependency_is_locked() -> None:
     configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project, groups = configuration["project"], configuration["dependency-groups"]
     extras = project["optional-dependencies"]
-    runtime = [*project["dependencies"], *extras["whisper"], *extras["postgres"], *extras["redis"], *groups["build"]]
+    runtime = [
+        *project["dependencies"],
+        *extras["whisper"],
+        *extras["postgres"],
+        *extras["redis"],
+        *extras["text"],
+        *groups["build"],
+    ]
     development = [requirement for requirement in groups["dev"] if isinstance(requirement, str)]
     locked = {name for name, _, _ in _pins(RUNTIME_LOCK)}
     assert {_normalized(requirement) for requirement in runtime} - locked == set()

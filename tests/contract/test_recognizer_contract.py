@@ -20,6 +20,9 @@ from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognize
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from asr_service.infrastructure.text.masking import MaskingStep
+from asr_service.infrastructure.text.text_chain import TextChain
+from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
 from asr_service.shared.clock import SystemClock
 from tests.fakes.engines import CAPABILITIES, FAIL, ScriptedEngineFactory
 from tests.fakes.recognizers import Answer, FakeRecognizer
@@ -56,6 +59,9 @@ IN_THIS_PROCESS = {
     "a translator": lambda: FakeRecognizer(by_prompt, capabilities=replace(CAPABILITIES, translation=True)),
     "second of two": falling_back,
     "first of two": not_falling_back,
+    "texts processed": lambda: TextProcessingRecognizer(
+        FakeRecognizer(by_prompt), TextChain.of(MaskingStep(["heard"], optional=False))
+    ),
 }
 
 

@@ -78,6 +78,16 @@ async def test_what_is_wished_for_is_what_is_in_force(server: RunningServer, sho
     assert listed["name"] == "front desk"
 
 
+async def test_text_is_written_as_it_was_asked_for(server: RunningServer, short_english_clip: Clip) -> None:
+    english = await stream(server.ws_url, short_english_clip.pcm, language="en", numbers="written", casing="lower")
+
+    assert english.only("started")["wishes"] == {"word_times": "applied", "numbers": "emulated", "casing": "applied"}
+    assert english.text == english.text.lower()
+    assert short_english_clip.errors_in(english.text) == 0
+    final = english.only("final")
+    assert " ".join(word["text"] for word in final["words"]) == final["text"]
+
+
 async def test_a_session_that_must_not_be_stored_is_not(server: RunningServer, short_english_clip: Clip) -> None:
     dialogue = await stream(server.ws_url, short_english_clip.pcm, store=False)
 

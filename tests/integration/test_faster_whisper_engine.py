@@ -22,6 +22,9 @@ from asr_service.infrastructure.asr.faster_whisper_adapter import (
     FasterWhisperEngineFactory,
     translates,
 )
+from asr_service.infrastructure.config.sections import TextSettings
+from asr_service.recognizers import make_text_chain
+from tests.fixtures.manuscripts import manuscript
 from tests.fixtures.recordings import pcm_of
 from tests.fixtures.sounds import as_pcm, noise, tone
 from tests.fixtures.spoken_text import error_rate
@@ -220,10 +223,10 @@ def test_mandarin_is_written_in_the_script_that_was_asked_for(
     engine: FasterWhisperEngine, recordings: list[Recording]
 ) -> None:
     (clip,) = _named([recording for recording in recordings if recording.language == "zh"], "pangrama")
-    by_default, traditional = _heard(
-        engine,
-        _request(_said(clip), language="zh"),
-        _request(_said(clip), language="zh", script=Script.TRADITIONAL),
+    (heard,) = _heard(engine, _request(_said(clip), language="zh"))
+    chain = make_text_chain(TextSettings())
+    by_default, traditional = (
+        chain.of_final(heard, manuscript("zh", script=script)) for script in (Script.SIMPLIFIED, Script.TRADITIONAL)
     )
     assert by_default.text != traditional.text
     assert OpenCC("t2s").convert(traditional.text) == by_default.text

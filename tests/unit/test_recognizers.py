@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from asr_service.domain.ports.model_store import ModelMissing
+from asr_service.domain.value_objects.asr_config import Numbers
+from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
 from asr_service.infrastructure.asr.pool_sizing import Hardware
-from asr_service.infrastructure.config.sections import RecognizerSettings
-from asr_service.recognizers import PoolPlan, plan_pools
+from asr_service.infrastructure.config.problems import InvalidSettings
+from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
+from asr_service.recognizers import PoolPlan, make_text_chain, plan_pools
+from tests.fakes.punctuation import FullStopRestorer
+from tests.fixtures.manuscripts import manuscript
 
 TWO_CPUS = Hardware(2.0)
 TWO_GPUS = Hardware(16.0, gpus=2)
@@ -96,6 +101,37 @@ def test_finals_are_apart_where_a_search_has_no_use_for_company(
 ) -> None:
     plans = plan_pools(RecognizerSettings(device="auto", beam_size=beam_size), SHELF, hardware)
     assert plans.main.finals_apart_below == apart_below
+
+
+class TestMakeTextChain:
+    def test_by_default_nothing_is_masked_and_numbers_can_be_written(self) -> None:
+        features = make_text_chain(TextSettings()).features
+        assert (features.masking, features.unmasking) == (False, True)
+        assert features.written_numbers == {"en", "zh"}
+
+    def test_words_are_masked_for_everybody_and_for_a_tenant(self, tmp_path: Path) -> None:
+        (tmp_path / "all.txt").write_text("damn", encoding="utf-8")
+        (tmp_path / "tenants").mkdir()
+        (tmp_path / "tenants" / "acme.txt").write_text("sprocket", encoding="utf-8")
+        wanted = TextSettings(masked_words=tmp_path / "all.txt", masked_words_directory=tmp_path / "tenants")
+        chain = make_text_chain(wanted)
+        final = chain.of_final(Hypothesis("damn sprocket"), manuscript(tenant="acme"))
+        assert final.text == "**** ********"
+        assert (chain.features.masking, chain.features.unmasking) == (True, False)
+
+    @pytest.mark.parametrize("key", ["masked_words", "masked_words_directory"])
+    def test_a_list_that_cannot_be_read_is_a_wrong_setting(self, key: str, tmp_path: Path) -> None:
+        with pytest.raises(InvalidSettings, match=rf"text\.{key} .*missing"):
+            make_text_chain(TextSettings(**{key: tmp_path / "missing"}))
+
+    def test_without_the_extra_numbers_stay_as_they_are_recognized(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("asr_service.recognizers.find_spec", lambda _: None)
+        assert not make_text_chain(TextSettings()).features.written_numbers
+        with pytest.raises(InvalidSettings, match=r"text\.numbers needs the extra text"):
+            make_text_chain(TextSettings(numbers=Numbers.WRITTEN))
+
+    def test_punctuation_is_restored_by_whoever_can(self) -> None:
+        assert make_text_chain(TextSettings(), FullStopRestorer()).features.punctuation == {"en", "zh"}
 
 
 @pytest.mark.parametrize("key", ["model", "partials_model", "fallback_model"])

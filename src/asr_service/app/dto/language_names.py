@@ -1,6 +1,6 @@
 """Names of languages as whisper-1 writes them: in English, in lower case, by the codes of Whisper."""
 
-_NAMES = {
+LANGUAGE_NAMES = {
     "af": "afrikaans",
     "am": "amharic",
     "ar": "arabic",
@@ -106,4 +106,4 @@ _NAMES = {
 
 def language_name(code: str | None) -> str:
     """The name of a language; its code where no name is known, nothing where no language is."""
-    return _NAMES.get(code or "", code or "")
+    return LANGUAGE_NAMES.get(code or "", code or "")

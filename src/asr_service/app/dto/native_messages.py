@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from asr_service.app.dto.session_config import OptionsDto, ResumeDto, SessionConfigDto
+from asr_service.app.dto.wish_outcomes import WishOutcome
 from asr_service.domain.events.session_events import FlowState
-from asr_service.domain.value_objects.asr_config import Numbers
+from asr_service.domain.value_objects.asr_config import Casing, Numbers
 from asr_service.domain.value_objects.hypothesis import Timing
 from asr_service.domain.value_objects.language import Script
 
@@ -70,14 +71,32 @@ ClientMessageDto: TypeAlias = (
 )
 
 
+Languages: TypeAlias = Annotated[list[str], Field(description="ISO 639-1 codes; empty: in none")]
+
+
+class TextFeaturesJson(TypedDict):
+    """What can be made of texts after they are recognized."""
+
+    scripts: Annotated[bool, Field(description="Chinese in the script that is asked for")]
+    written_numbers: Languages
+    spoken_numbers: Languages
+    punctuation: Languages
+    casing: bool
+    masking: Annotated[bool, Field(description="there are words to mask")]
+    unmasking: Annotated[bool, Field(description="a client may have nothing masked")]
+
+
 class CapabilitiesJson(TypedDict):
-    """What the engine can do."""
+    """What the engine can do, and what is made of its texts."""
 
     languages: list[str]
     word_times: bool
     hotwords: bool
     prompt: bool
     spoken_numbers: bool
+    punctuation: bool
+    casing: Annotated[bool, Field(description="capital letters as in print")]
+    text: TextFeaturesJson
 
 
 class EndpointingJson(TypedDict):
@@ -106,6 +125,8 @@ class ConfigJson(TypedDict):
     language: Annotated[str | None, Field(description="null: detected for each utterance")]
     script: Script
     numbers: Numbers
+    casing: Casing
+    mask: Annotated[bool | None, Field(description="null: as the server is set")]
     word_times: bool
     hotwords: Annotated[int, Field(ge=0, description="how many")]
     endpointing: EndpointingJson
@@ -130,7 +151,8 @@ class StartedMessage(TypedDict):
     engine: str
     model: Annotated[str, Field(description="of finals; partials may come from a smaller one")]
     capabilities: CapabilitiesJson
-    unsupported: Annotated[list[str], Field(description="wishes that this engine cannot fulfil")]
+    unsupported: Annotated[list[str], Field(description="wishes that cannot be fulfilled")]
+    wishes: Annotated[dict[str, WishOutcome], Field(description="what becomes of each option that was asked for")]
     config: ConfigJson
     resume: Annotated[ResumeOfferJson | None, Field(description="null: the session cannot be resumed")]
 
@@ -145,7 +167,8 @@ class ResumedMessage(TypedDict):
     engine: str
     model: Annotated[str, Field(description="of finals; partials may come from a smaller one")]
     capabilities: CapabilitiesJson
-    unsupported: Annotated[list[str], Field(description="wishes that this engine cannot fulfil")]
+    unsupported: Annotated[list[str], Field(description="wishes that cannot be fulfilled")]
+    wishes: Annotated[dict[str, WishOutcome], Field(description="what becomes of each option that was asked for")]
     config: ConfigJson
     resume: Annotated[ResumeOfferJson | None, Field(description="null: the session cannot be resumed")]
     utterances: Annotated[int, Field(ge=0, description="that were answered before")]

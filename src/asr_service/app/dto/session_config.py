@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
+    Casing,
     EndpointingPolicy,
     Numbers,
     PartialPolicy,
@@ -31,6 +32,7 @@ MAX_HOTWORD_CHARACTERS = 64
 MAX_PROMPT_CHARACTERS = 2_000
 Hotword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_HOTWORD_CHARACTERS)]
 Model = TypeVar("Model", bound=BaseModel)
+_PLAIN_OPTIONS = {"prompt", "hotwords", "script", "numbers", "word_times", "casing", "mask"}
 
 
 class _Strict(BaseModel):
@@ -107,6 +109,8 @@ class OptionsDto(_Strict):
     script: Script | None = None
     numbers: Numbers | None = None
     word_times: bool | None = None
+    casing: Casing | None = None
+    mask: bool | None = Field(default=None, description="whether listed words are masked; null: as the server is set")
 
     def to_options(self, current: RecognitionOptions, capabilities: RecognizerCapabilities) -> RecognitionOptions:
         """The options that result.
@@ -114,9 +118,7 @@ class OptionsDto(_Strict):
         Raises:
             UnsupportedLanguage: The recognizer does not know the language.
         """
-        changes = self.model_dump(
-            include={"prompt", "hotwords", "script", "numbers", "word_times"}, exclude_unset=True, exclude_none=True
-        )
+        changes = self.model_dump(include=_PLAIN_OPTIONS, exclude_unset=True, exclude_none=True)
         if "hotwords" in changes:
             changes["hotwords"] = tuple(changes["hotwords"])
         if "language" in self.model_fields_set:

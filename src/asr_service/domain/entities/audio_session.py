@@ -369,7 +369,7 @@ class AudioSession:
             utterance.doubtful = None
         if utterance.span is None and isinstance(outcome, Hypothesis) and utterance.final_span is not None:
             self._show(utterance, outcome, utterance.final_span.end)
-            self._end_sentence(outcome.text)
+            self._end_sentence(outcome.recognized_text)
         self._release_finals()
 
     def _end_sentence(self, text: str) -> None:
@@ -379,7 +379,7 @@ class AudioSession:
                 self._apply(event)
 
     def _show(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
-        shown = utterance.show(hypothesis.text, end) if self.config.partials.enabled else None
+        shown = utterance.show(hypothesis, end) if self.config.partials.enabled else None
         if shown is not None:
             self._emit(
                 PartialRecognized(
@@ -434,7 +434,7 @@ class AudioSession:
         interval = round(samples_from_ms(policy.interval_at_ms(self._load())) / WINDOW_SAMPLES) * WINDOW_SAMPLES
         if heard - utterance.partial_position >= interval:
             utterance.partial_position = heard
-            span, settled = SampleSpan(utterance.start, heard), utterance.stabilizer.stable
+            span, settled = SampleSpan(utterance.start, heard), utterance.settled_text
             request = self._request(utterance, RecognitionKind.PARTIAL, span, settled)
             if request.options.language is None:
                 request = replace(request, expected_language=self._spoken.code)

@@ -1,6 +1,6 @@
 """One stretch of speech on its way to its final text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asr_service.domain.events.recognition_events import UtteranceFailed, UtteranceFinalized
 from asr_service.domain.ports.recognizer import RecognitionRequest
@@ -48,7 +48,8 @@ class Utterance:
     doubtful: RecognitionRequest | None = None
     outcome: Hypothesis | Failure | None = None
     revision: int = 0
-    stabilizer: Stabilizer = field(default_factory=Stabilizer)
+    _recognized: Stabilizer = field(default_factory=Stabilizer)
+    _displayed: Stabilizer = field(default_factory=Stabilizer)
     _shown: Agreement | None = None
 
     @property
@@ -61,7 +62,12 @@ class Utterance:
         """Whether it ended, and may still have to be heard, so that its audio is held."""
         return self.span is not None and (not self.settled or self.doubtful is not None)
 
-    def show(self, text: str, end: int) -> Agreement | None:
+    @property
+    def settled_text(self) -> str:
+        """The start of the text that is agreed on, in the engine's own words."""
+        return self._recognized.stable
+
+    def show(self, hypothesis: Hypothesis, end: int) -> Agreement | None:
         """Takes a hypothesis for the text up to ``end``; returns what to show, ``None`` if that is nothing new.
 
         A hypothesis that was overtaken by one of more audio is not looked at.
@@ -69,7 +75,8 @@ class Utterance:
         if end < self.shown_position:
             return None
         self.shown_position = end
-        agreement = self.stabilizer.observe(text)
+        self._recognized.observe(hypothesis.recognized_text)
+        agreement = self._displayed.observe(hypothesis.shown_text)
         if agreement == self._shown or not (agreement.stable or agreement.volatile):
             return None
         self._shown = agreement
@@ -94,7 +101,7 @@ class Utterance:
             at_s=at_s,
             utterance=self.index,
             span=self.span,
-            hypothesis=self.outcome,
+            hypothesis=replace(self.outcome, draft=None),  # which may have words that are masked in the text
             endpoint_at_s=self.endpoint_at_s,
         )
 

@@ -42,6 +42,32 @@ class RecognitionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TextFeatures:
+    """What can be made of texts after they are recognized, whatever engine they come from.
+
+    Attributes:
+        scripts: Whether Chinese can be had in the script that is asked for.
+        written_numbers: Codes of the languages in which numbers can be had in digits.
+        spoken_numbers: Codes of the languages in which they can be had in words.
+        punctuation: Codes of the languages in which punctuation can be restored.
+        casing: Whether capital letters can be had as asked for.
+        masking: Whether there are words to mask.
+        unmasking: Whether a client may have nothing masked.
+    """
+
+    scripts: bool = False
+    written_numbers: frozenset[str] = frozenset()
+    spoken_numbers: frozenset[str] = frozenset()
+    punctuation: frozenset[str] = frozenset()
+    casing: bool = False
+    masking: bool = False
+    unmasking: bool = True
+
+
+NO_TEXT_FEATURES = TextFeatures()
+
+
+@dataclass(frozen=True, slots=True)
 class RecognizerCapabilities:
     """What an engine can do, as data. What it cannot do is refused or reported, never ignored.
 
@@ -52,9 +78,12 @@ class RecognizerCapabilities:
         word_times: Whether it aligns words with audio.
         hotwords: Whether hotwords have an effect.
         prompt: Whether a prompt has an effect.
-        spoken_numbers: Whether it can write numbers as they are spoken.
+        spoken_numbers: Whether it can write numbers as they are spoken by itself.
         translation: Whether it can translate speech into English; if not, it fails on a request for that.
         max_seconds: Longest audio of one request.
+        punctuation: Whether it writes punctuation; if not, it may be restored.
+        casing: Whether it writes capital letters where they are written in print, and only there.
+        text: What is made of its texts afterwards.
     """
 
     engine: str
@@ -66,6 +95,9 @@ class RecognizerCapabilities:
     spoken_numbers: bool
     translation: bool
     max_seconds: float
+    punctuation: bool = True
+    casing: bool = True
+    text: TextFeatures = NO_TEXT_FEATURES
 
 
 @dataclass(frozen=True, slots=True)

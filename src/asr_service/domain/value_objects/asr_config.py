@@ -99,6 +99,15 @@ class Numbers(StrEnum):
 
     AS_RECOGNIZED = "as_recognized"  # in words or in digits, as the engine pleases
     SPOKEN = "spoken"  # in words, as they are said
+    WRITTEN = "written"  # in digits, with the signs that belong to them
+
+
+class Casing(StrEnum):
+    """Where capital letters stand."""
+
+    AS_RECOGNIZED = "as_recognized"  # where the engine pleases
+    SENTENCE = "sentence"  # where sentences begin
+    LOWER = "lower"  # nowhere
 
 
 class Task(StrEnum):
@@ -123,6 +132,9 @@ class RecognitionOptions:
         numbers: How numbers are to be written.
         task: Whether the text is in the language that is spoken. A translation has no word times: words change their places.
         likely_languages: Codes of the languages of which one is spoken; empty: any may be. For detection only.
+        casing: Where capital letters are to stand.
+        mask: Whether listed words are to be masked; ``None`` leaves it to the server, and so does ``False`` where clients
+            may not choose.
     """
 
     language: str | None = None
@@ -135,6 +147,8 @@ class RecognitionOptions:
     numbers: Numbers = Numbers.AS_RECOGNIZED
     task: Task = Task.TRANSCRIBE
     likely_languages: tuple[str, ...] = ()
+    casing: Casing = Casing.AS_RECOGNIZED
+    mask: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a recognizer says it heard."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
@@ -29,6 +29,19 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """The text of a hypothesis for as long as its utterance goes on, where text processing makes another one of it.
+
+    Attributes:
+        recognized: In the engine's own words, which it may be given again as settled text.
+        shown: What clients may see: processed only so far as more speech does not change what is there already.
+    """
+
+    recognized: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """The text of one piece of audio. Unknown is ``None``, never ``0.0``.
 
@@ -42,6 +55,7 @@ class Hypothesis:
         average_logprob: Mean natural-log probability of the tokens.
         no_speech_probability: The model's own opinion in 0–1 that nobody spoke.
         compression_ratio: How far the text shrinks under zlib; repetition loops exceed 2.4 (openai/whisper's bound).
+        draft: What ``text`` is while the utterance goes on; ``None``: the same. No final that leaves its session has one.
     """
 
     text: str
@@ -52,6 +66,17 @@ class Hypothesis:
     average_logprob: float | None = None
     no_speech_probability: float | None = None
     compression_ratio: float | None = None
+    draft: Draft | None = field(default=None, repr=False)
+
+    @property
+    def recognized_text(self) -> str:
+        """The text in the engine's own words."""
+        return self.text if self.draft is None else self.draft.recognized
+
+    @property
+    def shown_text(self) -> str:
+        """The text as clients may see it while the utterance goes on."""
+        return self.text if self.draft is None else self.draft.shown
 
     def shifted(self, samples: int) -> "Hypothesis":
         """The same words, later by so many samples."""

@@ -72,7 +72,10 @@ class FallbackRecognizer:
             word_times=first.word_times and second.word_times,
             hotwords=first.hotwords and second.hotwords,
             prompt=first.prompt and second.prompt,
+            spoken_numbers=first.spoken_numbers and second.spoken_numbers,
             translation=first.translation and second.translation,
+            punctuation=first.punctuation and second.punctuation,
+            casing=first.casing and second.casing,
         )
 
     async def recognize(self, request: RecognitionRequest) -> Hypothesis:

@@ -1,7 +1,7 @@
 """Whisper on faster-whisper and CTranslate2: short context, batches, guards, aligned words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SA
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
 from asr_service.infrastructure.asr.whisper.aligning import align_words
-from asr_service.infrastructure.asr.whisper.chinese_script import in_script, words_in_script
 from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder
 from asr_service.infrastructure.asr.whisper.guard import Attempt
 from asr_service.infrastructure.asr.whisper.network import WhisperNetwork
@@ -80,17 +79,7 @@ class FasterWhisperEngine:
         self._network = network
         self._decoder = decoder
         self._fallback_temperatures = tuple(fallback_temperatures)
-        self._capabilities = RecognizerCapabilities(
-            engine=_ENGINE,
-            model=model_name,
-            languages=network.languages,
-            word_times=network.aligns,
-            hotwords=True,
-            prompt=True,
-            spoken_numbers=True,
-            translation=translates(model_name, multilingual=network.multilingual),
-            max_seconds=MAX_SECONDS,
-        )
+        self._capabilities = whisper_capabilities(model_name, network.languages, word_times=network.aligns)
 
     @property
     def capabilities(self) -> RecognizerCapabilities:
@@ -141,6 +130,23 @@ class FasterWhisperEngine:
         return wanted and bool(attempt.text) and self._network.aligns
 
 
+def whisper_capabilities(
+    model_name: str, languages: frozenset[str], *, word_times: bool = True
+) -> RecognizerCapabilities:
+    """What a Whisper model can do that knows these languages; ``word_times`` says whether it can be aligned."""
+    return RecognizerCapabilities(
+        engine=_ENGINE,
+        model=model_name,
+        languages=languages,
+        word_times=word_times,
+        hotwords=True,
+        prompt=True,
+        spoken_numbers=True,
+        translation=translates(model_name, multilingual=len(languages) > 1),
+        max_seconds=MAX_SECONDS,
+    )
+
+
 def translates(model_name: str, *, multilingual: bool) -> bool:
     """Whether a Whisper model can write English for what is said in another language.
 
@@ -150,11 +156,9 @@ def translates(model_name: str, *, multilingual: bool) -> bool:
 
 
 def _hypothesis(piece: Piece, attempt: Attempt, words: tuple[Word, ...]) -> Hypothesis:
-    script = piece.request.options.script
-    texts = words_in_script([word.text for word in words], attempt.language, script)
     return Hypothesis(
-        text=in_script(attempt.text, attempt.language, script),
-        words=tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True)),
+        text=attempt.text,
+        words=words,
         timing=Timing.ALIGNED if words else Timing.NONE,
         language=attempt.language,
         language_confidence=dict(piece.detected).get(attempt.language),

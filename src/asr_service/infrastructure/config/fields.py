@@ -57,7 +57,9 @@ class SettingField:
         return next((item.default for item in self._told() if item.default), None)
 
     def _told(self) -> list[Told]:
-        return [item for item in self.info.metadata if isinstance(item, Told)]
+        optional = get_args(self.info.annotation) if get_origin(self.info.annotation) in (Union, UnionType) else ()
+        annotated = [item for kind in optional for item in getattr(kind, "__metadata__", ())]
+        return [item for item in (*self.info.metadata, *annotated) if isinstance(item, Told)]
 
 
 @cache

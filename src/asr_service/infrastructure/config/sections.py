@@ -5,7 +5,13 @@ from typing import Annotated, Final, Literal, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from asr_service.domain.value_objects.asr_config import EndpointingPolicy, PartialPolicy
+from asr_service.domain.value_objects.asr_config import (
+    Casing,
+    EndpointingPolicy,
+    Numbers,
+    PartialPolicy,
+    RecognitionOptions,
+)
 from asr_service.infrastructure.config.field_kinds import (
     DatabaseUrl,
     Directories,
@@ -317,6 +323,26 @@ class PartialSettings(Section):
     def policy(self) -> PartialPolicy:
         """The same, as the domain knows it."""
         return PartialPolicy(**self.model_dump())
+
+
+class TextSettings(Section):
+    """What is made of recognized texts, unless a session asks for something else."""
+
+    numbers: Numbers = Field(
+        default=Numbers.AS_RECOGNIZED, description="How numbers are written; written needs the extra asr-service[text]."
+    )
+    casing: Casing = Field(default=Casing.AS_RECOGNIZED, description="Where capital letters stand.")
+    masked_words: File | None = Field(
+        default=None, description="File of words to mask for everybody, one on each line; empty: none."
+    )
+    masked_words_directory: Directory | None = Field(
+        default=None, description="Directory with a file <tenant>.txt for each tenant with more of them; empty: none."
+    )
+    unmasking: bool = Field(default=False, description="Whether a client may have nothing masked.")
+
+    def options(self) -> RecognitionOptions:
+        """What holds for sessions that do not say."""
+        return RecognitionOptions(numbers=self.numbers, casing=self.casing)
 
 
 class AudioSettings(Section):

@@ -24,6 +24,7 @@ from asr_service.infrastructure.config.sections import (
     PartialSettings,
     RecognizerSettings,
     ServerSettings,
+    TextSettings,
     VadSettings,
     VoskSettings,
     WyomingSettings,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     vad: VadSettings = Field(default_factory=VadSettings)
     endpointing: EndpointingSettings = Field(default_factory=EndpointingSettings)
     partials: PartialSettings = Field(default_factory=PartialSettings)
+    text: TextSettings = Field(default_factory=TextSettings)
     audio: AudioSettings = Field(default_factory=AudioSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)

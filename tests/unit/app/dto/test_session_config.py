@@ -131,7 +131,10 @@ def test_a_wish_that_cannot_be_is_named(wishes: dict[str, Any], field: str, part
 @pytest.mark.parametrize(
     ("wishes", "hint"),
     [
-        ({"partial": {}}, "Allowed fields: language, prompt, hotwords, script, numbers, word_times, name, store, "),
+        (
+            {"partial": {}},
+            "Allowed fields: language, prompt, hotwords, script, numbers, word_times, casing, mask, name, store, ",
+        ),
         ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms, max_interval_ms."),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from asr_service.app.api.v1.websocket.protocols.codec import ChangeOptions, Refuse, StartSession, UnsupportedOption
 from asr_service.app.api.v1.websocket.protocols.funasr import FunAsrCodec
 from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwords, truth
+from asr_service.domain.ports.recognizer import TextFeatures
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
     Numbers,
@@ -235,10 +236,39 @@ def test_two_keys_have_to_agree_on_inverse_text_normalization(said: dict[str, ob
     assert _start(said).config.options.numbers is numbers
 
 
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ({"itn": True}, Numbers.WRITTEN),
+        ({"itn": "1", "svs_itn": True}, Numbers.WRITTEN),
+        ({"itn": True, "svs_itn": False}, Numbers.SPOKEN),
+        ({"itn": False}, Numbers.SPOKEN),
+        ({}, Numbers.AS_RECOGNIZED),
+    ],
+)
+def test_numbers_are_written_in_digits_where_that_can_be_done(said: dict[str, object], numbers: Numbers) -> None:
+    writing = replace(CAPABILITIES, text=TextFeatures(written_numbers=frozenset({"zh"})))
+    codec = FunAsrCodec(writing, DEFAULTS)
+    codec.decode(json.dumps(said | {"mode": "2pass"}))
+    start = codec.decode(b"\0\0")[0]
+    assert isinstance(start, StartSession)
+    assert start.config.options.numbers is numbers
+
+
 def test_the_end_of_inverse_text_normalization_in_mid_exchange_counts_from_there() -> None:
-    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    codec = FunAsrCodec(replace(CAPABILITIES, spoken_numbers=True), DEFAULTS)
     codec.decode(json.dumps({"itn": True}))
     codec.decode(b"\0\0")
     (changed,) = codec.decode(json.dumps({"itn": False}))
     assert isinstance(changed, ChangeOptions)
     assert changed.options.numbers is Numbers.SPOKEN
+
+
+@pytest.mark.parametrize("key", ["itn", "svs_itn"])
+def test_numbers_that_cannot_be_had_in_words_are_told_to_the_log(key: str) -> None:
+    codec = FunAsrCodec(CAPABILITIES, DEFAULTS)
+    (refused,) = codec.decode(json.dumps({key: False}))
+    assert isinstance(refused, Refuse)
+    assert isinstance(refused.error, UnsupportedOption)
+    assert codec.encode_error(refused.error, fatal=False) == []
+    assert codec.decode(json.dumps({"chunk_size": [5, 10, 5]})) == []

@@ -4,7 +4,7 @@ from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.ports.recognizer import RecognitionKind
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
-from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.hypothesis import Draft, Hypothesis
 from tests.unit.domain.situations import (
     ENDPOINTING,
     NO_PARTIALS,
@@ -105,6 +105,17 @@ class TestPartials:
             driver.say(text)
         driver.push_windows((SPEECH, 10))
         assert driver.partials_waiting[0].settled_text == "the cat"
+
+    def test_a_final_that_was_begun_in_a_pause_is_shown_as_long_as_it_may_go_on(self) -> None:
+        driver = listening()
+        driver.push_windows((SPEECH, 10))
+        driver.say("twenty")
+        driver.push_windows((QUIET, 7))
+        draft = Draft(recognized="twenty five", shown="twenty five")
+        driver.answer(driver.finals_waiting[0], Hypothesis("25", draft=draft))
+        driver.push_windows((SPEECH, 10))
+        assert driver.partials == [("", "twenty"), ("twenty", " five")]
+        assert driver.partials_waiting[0].settled_text == "twenty"
 
     def test_finals_are_made_from_the_audio_alone(self) -> None:
         driver = listening()

@@ -132,8 +132,9 @@ async def test_a_partial_that_the_second_fails_on_is_not_asked_again() -> None:
 
 
 def test_an_ability_is_promised_only_if_both_have_it() -> None:
-    able = replace(CAPABILITIES, word_times=True, hotwords=True, prompt=True, translation=True)
-    for ability in ("word_times", "hotwords", "prompt", "translation"):
+    abilities = ("word_times", "hotwords", "prompt", "translation", "spoken_numbers", "punctuation", "casing")
+    able = replace(CAPABILITIES, **dict.fromkeys(abilities, True))  # type: ignore[arg-type]
+    for ability in abilities:
         lacking = replace(able, **{ability: False})
         for first, second in ((able, lacking), (lacking, able)):
             pair = FallbackRecognizer(FakeRecognizer(capabilities=first), FakeRecognizer(capabilities=second))

@@ -4,6 +4,8 @@ from typing import Any
 
 from asr_service.app.dto.openai import ErrorResponse
 from asr_service.app.dto.session_config import MAX_PROMPT_CHARACTERS
+from asr_service.domain.value_objects.asr_config import Casing, Numbers
+from asr_service.domain.value_objects.language import Script
 
 _ERRORS: dict[int, tuple[str, str, str, str]] = {  # description; an example of type, code and message
     400: ("A field, or the audio, is wrong.", "invalid_request_error", "invalid_request", "'2' is no temperature."),
@@ -119,6 +121,14 @@ _SHARED_FIELDS: dict[str, Any] = {
         "default": "json",
     },
     "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    "script": {"type": "string", "enum": list(Script), "description": "of Chinese text"},
+    "numbers": {
+        "type": "string",
+        "enum": list(Numbers),
+        "description": "in digits, in words, or as the engine pleases",
+    },
+    "casing": {"type": "string", "enum": list(Casing), "description": "where capital letters stand"},
+    "mask": {"type": "boolean", "description": "whether listed words are masked; left out, as the server is set"},
 }
 _TRANSCRIPTION_FIELDS: dict[str, Any] = {
     "stream": {"type": "boolean", "default": False, "description": "with json and text only"},

@@ -20,8 +20,17 @@ from asr_service.app.dto.session_config import (
     parsed,
     supported_language,
 )
+from asr_service.app.dto.wish_outcomes import WishOutcome, wish_outcomes
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
-from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig, Task
+from asr_service.domain.value_objects.asr_config import (
+    Casing,
+    EndpointingPolicy,
+    Numbers,
+    RecognitionOptions,
+    SessionConfig,
+    Task,
+)
+from asr_service.domain.value_objects.language import Script
 from asr_service.shared.errors import InvalidRequest
 
 MAX_LANGUAGES = 20
@@ -150,12 +159,31 @@ def _options(
     prompt = fields.text("prompt")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise InvalidRequest(f"The prompt is longer than {MAX_PROMPT_CHARACTERS} characters.", field="prompt")
-    return replace(
+    options = replace(
         defaults,
         language=supported_language(fields.text("language"), capabilities) or defaults.language,
         prompt=prompt or defaults.prompt,
         temperature=fields.number("temperature", 0, 1),
     )
+    return _written(fields, options, capabilities)
+
+
+def _written(
+    fields: FormFields, options: RecognitionOptions, capabilities: RecognizerCapabilities
+) -> RecognitionOptions:
+    """With the fields that say how the text is to be written: not OpenAI's, but those of the native protocol."""
+    options = replace(
+        options,
+        script=fields.choice(Script, "script", options.script),
+        numbers=fields.choice(Numbers, "numbers", options.numbers),
+        casing=fields.choice(Casing, "casing", options.casing),
+        mask=fields.truth("mask") if fields.text("mask") else options.mask,
+    )
+    outcomes = wish_outcomes(options, capabilities)
+    for field in ("script", "numbers", "casing", "mask"):
+        if fields.text(field) and outcomes.get(field) is WishOutcome.UNSUPPORTED:
+            raise OptionUnavailable(f"{field}={fields.text(field)} is not possible here.", field=field)
+    return options
 
 
 def _languages(

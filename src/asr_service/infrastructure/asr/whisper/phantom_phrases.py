@@ -8,7 +8,7 @@ text that consists of them is dropped only when the evidence is weak as well.
 import re
 import unicodedata
 
-from asr_service.infrastructure.asr.whisper.chinese_script import simplified
+from asr_service.infrastructure.asr.whisper.one_script import simplified
 from asr_service.infrastructure.asr.whisper.repetition import units
 
 PHANTOM_PHRASES: dict[str, tuple[str, ...]] = {

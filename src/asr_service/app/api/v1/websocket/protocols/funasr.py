@@ -29,6 +29,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
 from asr_service.app.api.v1.websocket.protocols.funasr_config import FunAsrConfig, truth
 from asr_service.app.api.v1.websocket.protocols.funasr_exchange import WHOLE_INPUT_LABEL, Exchange
 from asr_service.app.api.v1.websocket.protocols.funasr_realtime import FunAsrRealtimeCodec, is_command
+from asr_service.app.dto.wish_outcomes import WishOutcome, wish_outcomes
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -120,9 +121,14 @@ class FunAsrCodec:
 
     def _unheard(self, message: dict[str, Any]) -> list[UnsupportedOption]:
         """Wishes that the engine cannot fulfil. FunASR's servers say nothing of them, so only the log does."""
-        if "hotwords" in message and self._asking.config.hotwords and not self._capabilities.hotwords:
-            return [UnsupportedOption(f"The model {self._capabilities.model} makes nothing of hotwords.")]
-        return []
+        outcomes = wish_outcomes(self._asking.config.options(self._defaults.options), self._capabilities)
+        lacking = {wish for wish, outcome in outcomes.items() if outcome is WishOutcome.UNSUPPORTED}
+        unheard = []
+        if "hotwords" in message and "hotwords" in lacking:
+            unheard.append(UnsupportedOption(f"The model {self._capabilities.model} makes nothing of hotwords."))
+        if ("itn" in message or "svs_itn" in message) and "numbers" in lacking:
+            unheard.append(UnsupportedOption(f"Numbers stay as the model {self._capabilities.model} writes them."))
+        return unheard
 
     def _changed_options(self) -> list[ClientMessage]:
         return [ChangeOptions(self._asking.config.options(self._defaults.options))] if self._asking.begun else []

@@ -83,7 +83,7 @@ class FunAsrConfig:
         said = [numbers for numbers in (self.numbers, self.svs_numbers) if numbers is not None]
         if not said:
             return default
-        return Numbers.SPOKEN if Numbers.SPOKEN in said else Numbers.AS_RECOGNIZED
+        return Numbers.SPOKEN if Numbers.SPOKEN in said else said[0]
 
     def session_config(self, defaults: SessionConfig) -> SessionConfig:
         """What this means for a session."""
@@ -184,12 +184,17 @@ def _partial_ms(value: object) -> int | None:
     return min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)
 
 
-def _numbers(value: object) -> Numbers | None:
-    """Without inverse text normalization numbers stay as they are spoken; with it, it is the engine that writes them."""
+def _numbers(value: object, capabilities: RecognizerCapabilities) -> Numbers | None:
+    """Without inverse text normalization numbers stay as they are spoken; with it they are written in digits.
+
+    Where nothing can write them, what the engine makes of them is the nearest to it.
+    """
     wanted = truth(value)
     if wanted is None:
         return None
-    return Numbers.AS_RECOGNIZED if wanted else Numbers.SPOKEN
+    if not wanted:
+        return Numbers.SPOKEN
+    return Numbers.WRITTEN if capabilities.text.written_numbers else Numbers.AS_RECOGNIZED
 
 
 _KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = {
@@ -199,8 +204,8 @@ _KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = 
     "audio_fs": ("sample_rate_hz", lambda value, _: _sample_rate(value)),
     "chunk_size": ("partial_ms", lambda value, _: _partial_ms(value)),
     "hotwords": ("hotwords", lambda value, _: parse_hotwords(value)),
-    "itn": ("numbers", lambda value, _: _numbers(value)),
-    "svs_itn": ("svs_numbers", lambda value, _: _numbers(value)),
+    "itn": ("numbers", _numbers),
+    "svs_itn": ("svs_numbers", _numbers),
     "svs_lang": ("language", lambda value, capabilities: supported_language(str(value), capabilities)),
 }
 """Which field of the configuration each key of the frame sets, and how its value is read."""

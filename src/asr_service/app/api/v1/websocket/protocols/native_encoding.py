@@ -18,8 +18,10 @@ from asr_service.app.dto.native_messages import (
     SpeechEndedMessage,
     SpeechStartedMessage,
     StartedMessage,
+    TextFeaturesJson,
     WordJson,
 )
+from asr_service.app.dto.wish_outcomes import WishOutcome, wish_outcomes
 from asr_service.domain.events.recognition_events import (
     PartialRecognized,
     SpeechEnded,
@@ -38,9 +40,9 @@ from asr_service.domain.events.session_events import (
     SessionResumed,
     SessionStarted,
 )
-from asr_service.domain.ports.recognizer import RecognizerCapabilities
+from asr_service.domain.ports.recognizer import RecognizerCapabilities, TextFeatures
 from asr_service.domain.services.replay import audio_from_ms
-from asr_service.domain.value_objects.asr_config import EndpointingPolicy, Numbers, PartialPolicy, RecognitionOptions
+from asr_service.domain.value_objects.asr_config import EndpointingPolicy, PartialPolicy
 from asr_service.domain.value_objects.audio_metadata import ms_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.session_status import EndReason
@@ -88,6 +90,7 @@ def utterance_message(event: UtteranceEvent, seq: int) -> ServerMessage | None:
 
 def _started(event: SessionStarted | SessionResumed, seq: int, capabilities: RecognizerCapabilities) -> StartedMessage:
     options = event.config.options
+    outcomes = wish_outcomes(options, capabilities)
     return {
         "type": "started",
         "seq": seq,
@@ -101,12 +104,18 @@ def _started(event: SessionStarted | SessionResumed, seq: int, capabilities: Rec
             "hotwords": capabilities.hotwords,
             "prompt": capabilities.prompt,
             "spoken_numbers": capabilities.spoken_numbers,
+            "punctuation": capabilities.punctuation,
+            "casing": capabilities.casing,
+            "text": _text_features(capabilities.text),
         },
-        "unsupported": _unsupported(options, capabilities),
+        "unsupported": [wish for wish, outcome in outcomes.items() if outcome is WishOutcome.UNSUPPORTED],
+        "wishes": outcomes,
         "config": {
             "language": options.language,
             "script": options.script,
             "numbers": options.numbers,
+            "casing": options.casing,
+            "mask": options.mask,
             "word_times": options.word_times,
             "hotwords": len(options.hotwords),
             "endpointing": _endpointing(event.config.endpointing),
@@ -126,15 +135,16 @@ def _resumed(event: SessionResumed, seq: int, capabilities: RecognizerCapabiliti
     }
 
 
-def _unsupported(options: RecognitionOptions, capabilities: RecognizerCapabilities) -> list[str]:
-    """The options that were asked for and that the engine cannot fulfil, by name."""
-    wishes = {
-        "hotwords": (bool(options.hotwords), capabilities.hotwords),
-        "prompt": (bool(options.prompt), capabilities.prompt),
-        "word_times": (options.word_times, capabilities.word_times),
-        "numbers": (options.numbers is Numbers.SPOKEN, capabilities.spoken_numbers),
+def _text_features(features: TextFeatures) -> TextFeaturesJson:
+    return {
+        "scripts": features.scripts,
+        "written_numbers": sorted(features.written_numbers),
+        "spoken_numbers": sorted(features.spoken_numbers),
+        "punctuation": sorted(features.punctuation),
+        "casing": features.casing,
+        "masking": features.masking,
+        "unmasking": features.unmasking,
     }
-    return [wish for wish, (wanted, can) in wishes.items() if wanted and not can]
 
 
 def _endpointing(policy: EndpointingPolicy) -> EndpointingJson:

@@ -3,7 +3,10 @@
 import pytest
 
 from asr_service.domain.value_objects.language import Script
-from asr_service.infrastructure.asr.whisper.chinese_script import in_script, simplified, words_in_script
+from asr_service.infrastructure.text.chinese_script import ScriptStep, converted
+from tests.fixtures.manuscripts import manuscript
+
+STEP = ScriptStep()
 
 
 @pytest.mark.parametrize(
@@ -19,24 +22,16 @@ from asr_service.infrastructure.asr.whisper.chinese_script import in_script, sim
         ("電気と学校", "ja", Script.TRADITIONAL, "電気と学校"),
         ("Loft", "en", Script.TRADITIONAL, "Loft"),
         ("电", None, Script.TRADITIONAL, "电"),
+        ("头发很长，发现", "zh", Script.TRADITIONAL, "頭髮很長，發現"),
     ],
 )
 def test_text_is_written_in_the_script_that_was_asked_for(
     text: str, language: str | None, script: Script, expected: str
 ) -> None:
-    assert in_script(text, language, script) == expected
+    asked = manuscript(language, script=script)
+    assert STEP.of_whole(text, asked) == STEP.of_beginning(text, asked) == expected
+    assert STEP.is_wanted(asked) or text == expected
 
 
-def test_words_are_converted_in_their_context() -> None:
-    assert words_in_script(["头", "发", "很", "长", "，", "发", "现"], "zh", Script.TRADITIONAL) == [
-        *("頭", "髮", "很", "長", "，", "發", "現"),
-    ]
-
-
-def test_words_stay_apart() -> None:
-    assert words_in_script([], "zh", Script.SIMPLIFIED) == []
-    assert words_in_script(["Loft", "時", "尚"], "zh", Script.SIMPLIFIED) == ["Loft", "时", "尚"]
-
-
-def test_simplified_serves_comparison_in_any_script() -> None:
-    assert simplified("謝謝觀看") == simplified("谢谢观看")
+def test_what_no_encoding_takes_stays() -> None:
+    assert converted("電\ud800", "t2s") == "電\ud800"

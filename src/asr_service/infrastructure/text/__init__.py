@@ -1,0 +1,1 @@
+"""What is made of recognized texts: script, punctuation, numbers, capital letters, masks."""

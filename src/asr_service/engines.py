@@ -9,6 +9,7 @@ from asr_service.domain.ports.model_store import ModelStore, RecognitionModel
 from asr_service.domain.ports.recognizer import EngineUnknown
 from asr_service.infrastructure.asr.engine import EngineFactory, needs_extra
 from asr_service.infrastructure.asr.pool_sizing import Hardware
+from asr_service.infrastructure.asr.sherpa_onnx_adapter import SherpaOnnxEngineFactory
 from asr_service.infrastructure.config.sections import RecognizerSettings
 
 EngineBuilder: TypeAlias = Callable[[RecognitionModel, RecognizerSettings, Hardware, int], EngineFactory]
@@ -38,7 +39,27 @@ def _faster_whisper(
     )
 
 
-ENGINES: Final[Mapping[str, EngineBuilder]] = MappingProxyType({"faster-whisper": _faster_whisper})
+def _sherpa_onnx(
+    model: RecognitionModel, wanted: RecognizerSettings, hardware: Hardware, device_index: int
+) -> EngineFactory:
+    return SherpaOnnxEngineFactory(
+        model.directory,
+        model.name,
+        model.architecture,
+        model.languages,
+        device=hardware.device,
+        quantized=wanted.arithmetic(hardware.device).startswith("int8"),
+        threads=wanted.threads_per_worker,
+        beam_size=wanted.beam_size,
+    )
+
+
+ENGINES: Final[Mapping[str, EngineBuilder]] = MappingProxyType(
+    {
+        "faster-whisper": _faster_whisper,
+        "sherpa-onnx": _sherpa_onnx,
+    }
+)
 """Every engine, a line each; docs/engines.md says how one is added."""
 
 

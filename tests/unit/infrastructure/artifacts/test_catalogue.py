@@ -31,6 +31,7 @@ def test_the_built_in_catalogue_has_the_default_models_and_the_recordings() -> N
     assert kinds == {
         "whisper-base": ArtifactKind.MODEL,
         "whisper-tiny.en": ArtifactKind.MODEL,
+        "moonshine-tiny-en": ArtifactKind.MODEL,
         "silero-vad": ArtifactKind.MODEL,
         "phrases": ArtifactKind.RECORDINGS,
         "librivox": ArtifactKind.RECORDINGS,
@@ -46,7 +47,11 @@ def test_every_built_in_entry_has_a_source_and_a_licence() -> None:
 
 def test_models_for_recognition_name_their_engine() -> None:
     engine_of = {listed.name: listed.engine for listed in load_catalogue().entries if listed.engine}
-    assert engine_of == {"whisper-base": "faster-whisper", "whisper-tiny.en": "faster-whisper"}
+    assert engine_of == {
+        "whisper-base": "faster-whisper",
+        "whisper-tiny.en": "faster-whisper",
+        "moonshine-tiny-en": "sherpa-onnx",
+    }
 
 
 def test_every_recording_has_its_language_and_its_words() -> None:

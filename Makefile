@@ -22,10 +22,10 @@ LOCK := $(COMPILE) pyproject.toml --extra server --extra whisper --extra postgre
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test api-test client-test accuracy bench context trust chaos fuzz docs lock clean
+.PHONY: help setup setup-check setup-test setup-engines models run check test test-engines api-test client-test accuracy bench context trust chaos fuzz docs lock clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: ## Make .venv and install the locked packages (nothing to do: under a second)
 	@$(PYTHON) scripts/setup.py run
@@ -35,6 +35,9 @@ setup-check:
 
 setup-test:
 	@$(PYTHON) scripts/setup.py test
+
+setup-engines:
+	@$(PYTHON) scripts/setup.py engines
 
 models: setup ## Fetch the default models that are not there yet
 	@$(BIN)/asr-service models pull
@@ -67,6 +70,12 @@ test: setup-test models ## The whole test suite with its coverage gates
 	@echo 'test: coverage of the wire codecs, at least 95 %'
 	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
 
+test-engines: setup-engines ## The tests of the engines of optional extras, in an environment of their own
+	@echo 'test-engines: fetching their models'
+	@.venv-engines/bin/asr-service models pull whisper-base silero-vad moonshine-tiny-en phrases librivox
+	@echo 'test-engines: tests/engines'
+	@.venv-engines/bin/python -m pytest --quiet --junitxml=build/test-engines.xml tests/engines
+
 api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
 	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py
 
@@ -77,9 +86,9 @@ accuracy: setup-check models ## Measure error rates on the recordings in AUDIO=f
 	@test -n '$(AUDIO)' || { echo 'accuracy: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
 	@$(BIN)/python -m scripts.accuracy '$(AUDIO)'
 
-bench: setup-check models ## Measure speed, live and beside faster-whisper, on the recordings in AUDIO=folder (10 minutes)
+bench: $(if $(filter engines,$(PART)),setup-engines) setup-check models ## Measure speed on the recordings in AUDIO=folder (10 minutes; PART=live, offline, or engines for several models)
 	@test -n '$(AUDIO)' || { echo 'bench: name the folder of recordings, for example AUDIO=recordings' >&2; exit 2; }
-	@$(BIN)/python -m scripts.benchmark '$(AUDIO)' $(if $(PART),--part '$(PART)') \
+	@$(if $(filter engines,$(PART)),.venv-engines/bin,$(BIN))/python -m scripts.benchmark '$(AUDIO)' $(if $(PART),--part '$(PART)') \
 		$(if $(SPEAKERS),--speakers '$(SPEAKERS)') $(if $(STRICT),--strict)
 
 context: setup-check models ## Find the shortest context that a Whisper model may be given, on the recordings in AUDIO=folder
@@ -103,7 +112,7 @@ docs: setup-check ## Write what is written from the code: .env.example, docs/con
 	@$(BIN)/python -m asr_service.infrastructure.config.reference
 	@$(BIN)/python -m scripts.openapi build/openapi.json
 	@$(BIN)/python -m scripts.asyncapi docs/api
-	@$(BIN)/python -m scripts.engine_matrix docs/engines.md
+	@$(BIN)/python -m scripts.engine_matrix docs/engine-matrix.md
 
 lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@echo 'lock: requirements/runtime.lock'
@@ -114,6 +123,8 @@ lock: setup-check ## Compile requirements/*.lock from pyproject.toml (UPGRADE=1:
 	@$(COMPILE) --group livekit --output-file requirements/livekit.lock
 	@echo 'lock: requirements/pipecat.lock'
 	@$(COMPILE) --group pipecat --output-file requirements/pipecat.lock
+	@echo 'lock: requirements/engines.lock'
+	@$(LOCK) --extra sherpa --group engines --constraint requirements/dev.lock --output-file requirements/engines.lock
 
 clean: ## Remove build results and caches (.venv and downloaded models stay)
 	@rm -rf build dist .hypothesis .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

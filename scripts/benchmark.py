@@ -4,7 +4,8 @@
 in real time (``scripts/benchmarks/live.py``). The part *offline* compares its throughput with faster-whisper's own pipelines
 (``scripts/benchmarks/offline.py``): clips up to 15 s with ``WhisperModel.transcribe``, longer files with
 ``BatchedInferencePipeline``; model files, beam size and arithmetic are the same, the language is given, and CPU time is that of
-all processes, without the loading of the model. ``scripts/benchmarks/limits.py`` holds what is promised.
+all processes, without the loading of the model. The part *engines*, which ``all`` leaves out because it needs the packages of
+optional extras, compares models (``scripts/benchmarks/engines.py``). ``scripts/benchmarks/limits.py`` holds what is promised.
 
 Writes ``bench.json`` (all figures), ``bench.md`` (the tables) and, for the part live, ``bench.svg`` into ``build``.
 """
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
 from scripts.benchmarks.clips import read_manifest
+from scripts.benchmarks.engines import run_engines
 from scripts.benchmarks.latency_plot import latency_plot
 from scripts.benchmarks.limits import check_limits
 from scripts.benchmarks.live import LivePlan, run_live
@@ -48,6 +50,9 @@ def main() -> None:
         if arguments.part in ("all", "offline"):
             print("bench: recordings, beside faster-whisper", flush=True)
             report["offline"] = run_offline(settings, clips)
+        if arguments.part == "engines":
+            print("bench: models of several engines", flush=True)
+            report["engines"] = run_engines(settings, clips)
     report["limits"] = check_limits(report)
     _write(report, arguments.output)
     if arguments.strict and any(check["holds"] is False for check in report["limits"]):
@@ -57,7 +62,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="recordings with manifest.jsonl")
-    parser.add_argument("--part", choices=("all", "live", "offline"), default="all", help="what is measured")
+    parser.add_argument("--part", choices=("all", "live", "offline", "engines"), default="all", help="what is measured")
     parser.add_argument("--speakers", type=_numbers, help="numbers of speakers, with commas between them")
     parser.add_argument("--window", type=float, default=LivePlan().window_s, help="seconds that count in each live run")
     parser.add_argument("--ramp", type=float, default=LivePlan().ramp_s, help="seconds within which speakers begin")
@@ -103,12 +108,12 @@ def _machine() -> dict[str, Any]:
         ),
         platform.processor(),
     )
-    packages = ("asr-service", "faster-whisper", "ctranslate2", "onnxruntime", "websockets", "uvicorn")
+    packages = ("asr-service", "faster-whisper", "ctranslate2", "onnxruntime", "sherpa-onnx", "websockets", "uvicorn")
     return {
         "processor": processor,
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: version(name) for name in packages if any(distributions(name=name))},
     }
 
 

@@ -3,8 +3,9 @@
 python3 scripts/setup.py run      what the service needs
 python3 scripts/setup.py check    the same, plus the tools of `make check`
 python3 scripts/setup.py test     the same, plus the programs that the test suite starts (browser, databases)
+python3 scripts/setup.py engines  an environment of its own, .venv-engines: the tools of the tests, and every engine
 
-Runs on the system's own Python with nothing installed. What is in place already is left alone: stamps in ``.venv``
+Runs on the system's own Python with nothing installed. What is in place already is left alone: stamps in the environment
 hold the digest of the files that an installation came from. pip finds packages by its own configuration, so a mirror
 keeps working.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-VENV_PYTHON = VENV / "bin" / "python"
+ENGINES_VENV = ROOT / ".venv-engines"
 OLDEST_PYTHON = (3, 11)
 APT_GET = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
 
@@ -78,18 +79,21 @@ TEST_PACKAGES = (
 
 @dataclass(frozen=True)
 class Goal:
-    """What one kind of set-up installs."""
+    """What one kind of set-up installs, and where."""
 
     lock: Path
     system_packages: tuple[SystemPackage, ...]
+    venv: Path = VENV
 
 
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
 DEV_LOCK = ROOT / "requirements" / "dev.lock"
+ENGINES_LOCK = ROOT / "requirements" / "engines.lock"
 GOALS = {
     "run": Goal(RUNTIME_LOCK, RUN_PACKAGES),
     "check": Goal(DEV_LOCK, RUN_PACKAGES),
     "test": Goal(DEV_LOCK, RUN_PACKAGES + TEST_PACKAGES),
+    "engines": Goal(ENGINES_LOCK, RUN_PACKAGES, ENGINES_VENV),
 }
 
 
@@ -172,56 +176,61 @@ def installation_digest(lock: Path) -> str:
     return digest.hexdigest()
 
 
-def stamp_path(lock: Path) -> Path:
+def python_of(venv: Path) -> Path:
+    """The Python of an environment."""
+    return venv / "bin" / "python"
+
+
+def stamp_path(lock: Path, venv: Path) -> Path:
     """Where the digest of the last complete installation from ``lock`` is kept."""
-    return VENV / f".installed-{lock.stem}"
+    return venv / f".installed-{lock.stem}"
 
 
-def is_installed(lock: Path) -> bool:
-    """Whether ``.venv`` holds what ``lock`` and ``pyproject.toml`` say."""
+def is_installed(lock: Path, venv: Path) -> bool:
+    """Whether the environment holds what ``lock`` and ``pyproject.toml`` say."""
     try:
-        return stamp_path(lock).read_text() == installation_digest(lock) and VENV_PYTHON.exists()
+        return stamp_path(lock, venv).read_text() == installation_digest(lock) and python_of(venv).exists()
     except FileNotFoundError:
         return False
 
 
-def ensure_python_packages(lock: Path) -> None:
-    """Brings ``.venv`` to the state of ``lock``, this package itself installed editable.
+def ensure_python_packages(lock: Path, venv: Path) -> None:
+    """Brings the environment to the state of ``lock``, this package itself installed editable.
 
     Raises:
         SetupError: the environment could not be made or pip failed.
     """
-    if is_installed(lock):
+    if is_installed(lock, venv):
         return
-    if not _venv_is_sound():
-        say(f"making the virtual environment .venv with Python {sys.version.split()[0]}")
-        _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "could not make .venv")
+    if not _is_sound(venv):
+        say(f"making the virtual environment {venv.name} with Python {sys.version.split()[0]}")
+        _run([sys.executable, "-m", "venv", "--clear", str(venv)], f"could not make {venv.name}")
     count = sum("==" in line and not line.startswith((" ", "#")) for line in lock.read_text().splitlines())
     say(f"installing up to {count} locked packages from {lock.relative_to(ROOT)} (some minutes on a slow network)")
-    pip = [str(VENV_PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input"]
+    pip = [str(python_of(venv)), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input"]
     _run(
         [*pip, "--require-hashes", "-r", str(lock)],
         f"pip could not install {lock.relative_to(ROOT)}. Is a package registry in reach? "
-        "`.venv/bin/python -m pip config list` shows where pip looks",
+        f"`{venv.name}/bin/python -m pip config list` shows where pip looks",
     )
     _run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], "pip could not install this package")
-    # The development lock holds everything in the run-time lock, in equal versions.
+    # The other locks hold everything in the run-time lock, in equal versions.
     for covered in {lock, RUNTIME_LOCK}:
-        stamp_path(covered).write_text(installation_digest(covered))
+        stamp_path(covered, venv).write_text(installation_digest(covered))
 
 
-def _venv_is_sound() -> bool:
-    """Whether ``.venv`` was made here (its programs name their folder) for this Python, and has a pip that starts."""
+def _is_sound(venv: Path) -> bool:
+    """Whether the environment was made here (its programs name their folder) for this Python, and has a pip that starts."""
     try:
-        lines = (VENV / "pyvenv.cfg").read_text().splitlines()
+        lines = (venv / "pyvenv.cfg").read_text().splitlines()
     except FileNotFoundError:
         return False
     facts = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
-    made_here = facts.get("command", "").endswith(f" {VENV}")
+    made_here = facts.get("command", "").endswith(f" {venv}")
     same_python = facts.get("version", "").split(".")[:2] == [str(part) for part in sys.version_info[:2]]
-    if not (made_here and same_python and VENV_PYTHON.exists()):
+    if not (made_here and same_python and python_of(venv).exists()):
         return False
-    return subprocess.run([str(VENV_PYTHON), "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([str(python_of(venv)), "-c", "import pip"], capture_output=True, check=False).returncode == 0
 
 
 def _run(command: Sequence[str], failure: str) -> None:
@@ -241,11 +250,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     goal = GOALS[options.goal]
     started_s = time.monotonic()
-    changed = not is_installed(goal.lock)
+    changed = not is_installed(goal.lock, goal.venv)
     try:
         ensure_system_packages(goal.system_packages)
         if not options.system_only:
-            ensure_python_packages(goal.lock)
+            ensure_python_packages(goal.lock, goal.venv)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+pytest.register_assert_rewrite("tests.contract.engine_contract")  # a suite that test modules import
 
 pytest_plugins = [
     "tests.fixtures.app",

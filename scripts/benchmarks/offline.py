@@ -37,7 +37,7 @@ def run_offline(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
     What the service saves by its short contexts must not cost words: so the errors over all recordings stand beside those
     with each piece padded to the 30 s that Whisper was trained on.
     """
-    settings = _with(settings, workers=1, threads_per_worker=1)
+    settings = with_recognizer(settings, workers=1, threads_per_worker=1)
     short = [clip for clip in clips if clip.seconds <= LONGEST_SHORT_S]
     long = [clip for clip in clips if clip.seconds > LONGEST_SHORT_S]
     folder = str(open_model_store(settings).locate(settings.recognizer.model))
@@ -55,8 +55,8 @@ def run_offline(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
         )
         return "".join(segment.text for segment in segments)
 
-    of_short, of_long = (asyncio.run(_run_service(settings, part)) for part in (short, _repeated(long)))
-    padded = asyncio.run(_run_service(_with(settings, finals_context_s=30.0), clips))
+    of_short, of_long = (asyncio.run(run_service(settings, part)) for part in (short, _repeated(long)))
+    padded = asyncio.run(run_service(with_recognizer(settings, finals_context_s=30.0), clips))
     return {
         "short_clips": _compared(short, of_short, _run(short, transcribe)),
         "long_files": _compared(_repeated(long), of_long, _run(_repeated(long), transcribe_batched)),
@@ -74,12 +74,13 @@ def _repeated(clips: list[Clip]) -> list[Clip]:
     return [*clips, *again]
 
 
-def _with(settings: Settings, **changes: float) -> Settings:
+def with_recognizer(settings: Settings, **changes: float | str) -> Settings:
     """The same settings with others of the recognizer."""
     return settings.model_copy(update={"recognizer": settings.recognizer.model_copy(update=changes)})
 
 
-async def _run_service(settings: Settings, clips: list[Clip]) -> OfflineRun:
+async def run_service(settings: Settings, clips: list[Clip]) -> OfflineRun:
+    """The recordings as the service transcribes them, several at once, each in the language that it counts for."""
     texts: dict[str, str] = {}
     places = asyncio.Semaphore(_FILES_AT_ONCE)
     async with open_transcriber(settings) as transcriber:

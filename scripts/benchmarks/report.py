@@ -13,6 +13,8 @@ def markdown(report: Report) -> str:
         parts += _live(report["live"])
     if "offline" in report:
         parts += ["## Recordings, beside faster-whisper", _offline(report["offline"])]
+    if "engines" in report:
+        parts += ["## Models of several engines", _engines(report["engines"])]
     return "\n\n".join(["# Benchmark", _origin(report), *parts]) + "\n"
 
 
@@ -172,3 +174,15 @@ def _offline(offline: dict[str, Any]) -> str:
         f"{_table(head, rows)}\n\nErrors over all recordings, words and characters together: {of_all['error_percent']} %; with "
         f"each piece padded to 30 s: {of_all['padded_error_percent']} % ({padded})."
     )
+
+
+def _engines(engines: dict[str, Any]) -> str:
+    head = ("model", "engine", "recordings", "error", "audio s per CPU s", "audio s per s")
+    return _table(head, [_model(model) for model in engines["models"]])
+
+
+def _model(model: dict[str, Any]) -> tuple[object, ...]:
+    errors = ", ".join(f"{group} {error} %" for group, error in model["error_percent"].items())
+    recordings = f"{model['clips']} ({model['audio_s']} s)"
+    speed = (model["audio_s_per_cpu_s"], model["audio_s_per_s"])
+    return (model["model"], model["engine"], recordings, errors, *speed)

@@ -11,6 +11,7 @@ from tests.architecture.source_tree import ROOT
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
 DEV_LOCK = ROOT / "requirements" / "dev.lock"
 CLIENT_LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("livekit", "pipecat")}
+ENGINES_LOCK = ROOT / "requirements" / "engines.lock"
 
 PINNED = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$", re.MULTILINE
@@ -27,11 +28,12 @@ def _normalized(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name.group()).lower()
 
 
-def test_development_installs_the_very_versions_that_the_service_runs_on() -> None:
+@pytest.mark.parametrize(("narrow", "wide"), [(RUNTIME_LOCK, DEV_LOCK), (DEV_LOCK, ENGINES_LOCK)])
+def test_what_is_tested_has_the_very_versions_that_the_service_runs_on(narrow: Path, wide: Path) -> None:
     # A marker may be wider in one lock (a second way to need a package); the version may not differ.
-    runtime = {(name, version) for name, version, _ in _pins(RUNTIME_LOCK)}
-    assert runtime
-    assert runtime - {(name, version) for name, version, _ in _pins(DEV_LOCK)} == set()
+    pinned = {(name, version) for name, version, _ in _pins(narrow)}
+    assert pinned
+    assert pinned - {(name, version) for name, version, _ in _pins(wide)} == set()
 
 
 def test_every_direct_dependency_is_locked() -> None:
@@ -50,6 +52,8 @@ def test_every_direct_dependency_is_locked() -> None:
     locked = {name for name, _, _ in _pins(RUNTIME_LOCK)}
     assert {_normalized(requirement) for requirement in runtime} - locked == set()
     assert {_normalized(requirement) for requirement in development} - {name for name, _, _ in _pins(DEV_LOCK)} == set()
+    engines = [*extras["sherpa"], *(requirement for requirement in groups["engines"] if isinstance(requirement, str))]
+    assert {_normalized(requirement) for requirement in engines} - {name for name, _, _ in _pins(ENGINES_LOCK)} == set()
 
 
 @pytest.mark.parametrize("name", CLIENT_LOCKS)
@@ -59,7 +63,9 @@ def test_the_lock_of_a_clients_framework_has_the_versions_that_are_asked_for(nam
     assert {re.sub(r"\[.*\]", "", requirement) for requirement in group} - pinned == set()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME_LOCK, DEV_LOCK, *CLIENT_LOCKS.values()], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize(
+    "lock", [RUNTIME_LOCK, DEV_LOCK, ENGINES_LOCK, *CLIENT_LOCKS.values()], ids=lambda lock: lock.stem
+)
 def test_lock_holds_nothing_but_pins_with_hashes(lock: Path) -> None:
     unexpected = [
         line

@@ -11,35 +11,37 @@ from scripts import setup
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small repository with an environment that was installed from its lock."""
     monkeypatch.setattr(setup, "ROOT", tmp_path)
-    monkeypatch.setattr(setup, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(setup, "VENV_PYTHON", tmp_path / ".venv" / "bin" / "python")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
-    lock = tmp_path / "runtime.lock"
+    lock, venv = tmp_path / "runtime.lock", tmp_path / ".venv"
     lock.write_text("httpx==0.28.1\n")
-    setup.VENV_PYTHON.parent.mkdir(parents=True)
-    setup.VENV_PYTHON.touch()
-    setup.stamp_path(lock).write_text(setup.installation_digest(lock))
+    setup.python_of(venv).parent.mkdir(parents=True)
+    setup.python_of(venv).touch()
+    setup.stamp_path(lock, venv).write_text(setup.installation_digest(lock))
     return tmp_path
 
 
 def test_an_unchanged_clone_counts_as_installed(clone: Path) -> None:
-    assert setup.is_installed(clone / "runtime.lock")
+    assert setup.is_installed(clone / "runtime.lock", clone / ".venv")
 
 
 @pytest.mark.parametrize("changed", ["runtime.lock", "pyproject.toml"])
 def test_a_changed_file_calls_for_an_installation(clone: Path, changed: str) -> None:
     (clone / changed).write_text("something else\n")
-    assert not setup.is_installed(clone / "runtime.lock")
+    assert not setup.is_installed(clone / "runtime.lock", clone / ".venv")
 
 
 def test_a_removed_environment_calls_for_an_installation(clone: Path) -> None:
-    setup.VENV_PYTHON.unlink()
-    assert not setup.is_installed(clone / "runtime.lock")
+    setup.python_of(clone / ".venv").unlink()
+    assert not setup.is_installed(clone / "runtime.lock", clone / ".venv")
 
 
 def test_another_lock_calls_for_an_installation_of_its_own(clone: Path) -> None:
     (clone / "dev.lock").write_text("httpx==0.28.1\npytest==9.2.0\n")
-    assert not setup.is_installed(clone / "dev.lock")
+    assert not setup.is_installed(clone / "dev.lock", clone / ".venv")
+
+
+def test_another_environment_calls_for_an_installation_of_its_own(clone: Path) -> None:
+    assert not setup.is_installed(clone / "runtime.lock", clone / ".venv-engines")
 
 
 def test_present_programs_need_no_package_manager(monkeypatch: pytest.MonkeyPatch) -> None:

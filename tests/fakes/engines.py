@@ -13,10 +13,10 @@ from pathlib import Path
 import structlog
 
 from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities, RecognizerUnavailable
-from asr_service.domain.value_objects.asr_config import Task
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import SILENCE, Hypothesis, Timing, Word
 from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
+from asr_service.infrastructure.asr.refusal import refusal
 from asr_service.infrastructure.asr.self_test import SELF_TEST
 
 log = structlog.get_logger(__name__)
@@ -79,8 +79,8 @@ class ScriptedEngine:
         return outcomes[1:] if any(request.options.prompt == MISCOUNT for request in batch) else outcomes
 
     def _outcome(self, request: RecognitionRequest, script: str) -> Outcome:
-        if request.options.task is Task.TRANSLATE and not self.capabilities.translation:
-            return EngineFailure("it cannot translate")
+        if (failure := refusal(request, self.capabilities)) is not None:
+            return failure
         match script.split():
             case ["fail"]:
                 return EngineFailure("it is scripted to fail")

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +28,7 @@ from asr_service.infrastructure.asr.worker_link import WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.asr.worker_status import PoolStatus, WorkerState
 from asr_service.shared.clock import SystemClock
-from tests.fakes.engines import FAIL, HANG, KILL, RAISE, ScriptedEngineFactory, behind, heard, once
+from tests.fakes.engines import CAPABILITIES, FAIL, HANG, KILL, RAISE, ScriptedEngineFactory, behind, heard, once
 from tests.fixtures.recognition_requests import recognition_request
 
 SUPERVISION = SupervisionPolicy(
@@ -350,3 +350,21 @@ async def test_closing_answers_what_waits_and_what_runs(gate: Gate) -> None:
         for call in (held, waiting):
             with pytest.raises(RecognizerUnavailable, match="shut down"):
                 await call
+
+
+@pytest.mark.parametrize(("streaming", "goes_on_in"), [(True, "asr-worker-2"), (False, "asr-worker-1")])
+async def test_a_streaming_engine_goes_on_in_the_worker_that_had_the_utterance(
+    gate: Gate, streaming: bool, goes_on_in: str
+) -> None:
+    log = ReportLog()
+    factory = ScriptedEngineFactory(capabilities=replace(CAPABILITIES, streaming=streaming))
+    async with recognizer_of(3, observer=log, factory=factory) as recognizer:
+        await recognizer.pool.wait_for(lambda status: status.ready == 3)
+        held = await gate.hold_a_worker(recognizer)  # the first one, as whenever all are idle
+        await recognizer.recognize(recognition_request(kind=RecognitionKind.PARTIAL))
+        await gate.open()
+        await held
+        await recognizer.pool.wait_for(lambda status: all(w.state is WorkerState.IDLE for w in status.workers))
+        for kind in RecognitionKind:
+            await recognizer.recognize(recognition_request(kind=kind))
+    assert [report.worker for report in log.reports] == ["asr-worker-2", "asr-worker-1", goes_on_in, goes_on_in]

@@ -5,7 +5,7 @@ from tests.architecture.source_tree import ROOT
 
 
 def test_the_page_is_up_to_date() -> None:
-    written = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    written = (ROOT / "docs" / "engine-matrix.md").read_text(encoding="utf-8")
     assert written == "\n".join(page()) + "\n", "run: make docs"
 
 

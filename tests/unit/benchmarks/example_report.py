@@ -80,5 +80,18 @@ def example_report() -> dict[str, Any]:
                 "padded_error_percent_by_language": {"en": 7.1, "zh": 9.9},
             }
         },
+        "engines": {
+            "models": [
+                {
+                    "model": "moonshine-tiny-en",
+                    "engine": "sherpa-onnx",
+                    "clips": 3,
+                    "audio_s": 30.0,
+                    "error_percent": {"en": 7.0},
+                    "audio_s_per_cpu_s": 60.0,
+                    "audio_s_per_s": 55.0,
+                }
+            ]
+        },
     }
     return report | {"limits": check_limits(report)}

@@ -21,6 +21,11 @@ def test_the_page_has_a_row_for_each_run_in_each_table_of_the_live_part() -> Non
     assert page.count("\n| 12, a partial each 1000 ms |") == 3
 
 
+def test_the_page_has_a_row_for_each_model() -> None:
+    row = "| moonshine-tiny-en | sherpa-onnx | 3 (30.0 s) | en 7.0 % | 60.0 | 55.0 |"
+    assert row in markdown(example_report())
+
+
 def test_limits_are_shown_with_their_verdicts() -> None:
     report = example_report()
     del report["offline"]

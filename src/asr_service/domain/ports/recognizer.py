@@ -34,6 +34,18 @@ class RecognitionSuperseded(AsrError):
     code = "superseded"
 
 
+class EngineUnknown(AsrError):
+    """A model wants an engine that this service does not have, in this version."""
+
+    code = "engine_unknown"
+
+
+class EngineNotInstalled(AsrError):
+    """The engine is known, and the package that it needs is not installed. The hint says how to get it."""
+
+    code = "engine_not_installed"
+
+
 class RecognitionKind(StrEnum):
     """Finals are owed; partials are perishable."""
 
@@ -84,6 +96,8 @@ class RecognizerCapabilities:
         punctuation: Whether it writes punctuation; if not, it may be restored.
         casing: Whether it writes capital letters where they are written in print, and only there.
         text: What is made of its texts afterwards.
+        streaming: Whether it goes on where it was with an utterance that has grown, so that a partial costs what is new in it;
+            its worker is then asked again, if it is idle.
     """
 
     engine: str
@@ -98,6 +112,7 @@ class RecognizerCapabilities:
     punctuation: bool = True
     casing: bool = True
     text: TextFeatures = NO_TEXT_FEATURES
+    streaming: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import numpy as np
 
 from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import Task
-from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
-from asr_service.infrastructure.asr.engine import EngineFailure, Outcome
+from asr_service.infrastructure.asr.engine import Outcome
+from asr_service.infrastructure.asr.refusal import refusal
 from asr_service.infrastructure.asr.whisper.aligning import align_words
 from asr_service.infrastructure.asr.whisper.decoding import EncoderContext, PieceDecoder
 from asr_service.infrastructure.asr.whisper.guard import Attempt
@@ -100,17 +100,10 @@ class FasterWhisperEngine:
         return [outcomes[index] for index in range(len(batch))]
 
     def _prepare(self, index: int, request: RecognitionRequest) -> Piece | Outcome:
+        if (failure := refusal(request, self._capabilities)) is not None:
+            return failure
         language = request.options.language
-        if language is not None and language not in self._network.languages:
-            return EngineFailure(f"The model {self._capabilities.model} does not know the language {language}.")
-        if request.options.task is Task.TRANSLATE and not self._capabilities.translation:
-            return EngineFailure(f"The model {self._capabilities.model} cannot translate.")
-        if len(request.pcm) % BYTES_PER_SAMPLE:
-            return EngineFailure(f"The audio has {len(request.pcm)} bytes, which is no whole number of samples.")
         samples = np.frombuffer(request.pcm, dtype="<i2")
-        if len(samples) > MAX_SECONDS * SAMPLE_RATE_HZ:
-            seconds = len(samples) / SAMPLE_RATE_HZ
-            return EngineFailure(f"The audio lasts {seconds:.1f} s; the model takes at most {MAX_SECONDS:.0f} s.")
         levels_dbfs = frame_levels_dbfs(samples)
         if is_inaudible(levels_dbfs):
             return Hypothesis(text="", language=language)

@@ -11,7 +11,16 @@ RESULTS = ROOT / "build"
 _E2E = "tests/e2e"
 _OF_SERVERS = [  # tests that start and stop servers of their own, about half of the time
     f"{_E2E}/test_{name}.py"
-    for name in ("benchmark", "commands", "many_servers", "protocol_ports", "restart", "resumption", "start_failures")
+    for name in (
+        "benchmark",
+        "commands",
+        "javascript_handover",
+        "many_servers",
+        "protocol_ports",
+        "restart",
+        "resumption",
+        "start_failures",
+    )
 ]
 PARTS = {
     "servers": _OF_SERVERS,

@@ -47,9 +47,3 @@ def test_the_examples_run_one_after_the_other(
         assert sample_clips["zh"].errors_in("".join(finals)) <= 0.1
     for file in ("python_file", "javascript_file"):
         assert sample_clips["en"].errors_in(printed[file]) <= 0.1
-
-
-def test_every_local_link_leads_somewhere() -> None:
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)", PAGE.read_text(encoding="utf-8"))
-    assert targets
-    assert [target for target in targets if not (PAGE.parent / target).exists()] == []

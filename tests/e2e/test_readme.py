@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from asr_service.infrastructure.config.settings import Settings
 from tests.fixtures.examples import examples
 from tests.fixtures.server import RunningServer, service_environment
@@ -22,13 +20,6 @@ def test_both_readmes_have_the_same_examples_and_commands() -> None:
     assert fences.findall(README.read_text(encoding="utf-8")) == fences.findall(
         CHINESE_README.read_text(encoding="utf-8")
     )
-
-
-@pytest.mark.parametrize("page", [README, CHINESE_README], ids=lambda page: page.name)
-def test_every_local_link_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8"))
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 def test_the_examples_run_one_after_the_other(

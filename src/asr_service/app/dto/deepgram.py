@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from asr_service.app.dto.session_config import MAX_HOTWORDS, EndpointingDto, Hotword, parsed, supported_language
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
-from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.asr_config import Numbers, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import (
     MAX_CHANNELS,
     MAX_SAMPLE_RATE_HZ,
@@ -36,7 +36,6 @@ _UNSUPPORTED = (
     "diarize",
     "diarize_model",
     "multichannel",
-    "profanity_filter",
     "redact",
     "replace",
     "search",
@@ -67,6 +66,8 @@ class ListenQuery(BaseModel):
     endpointing: SilenceMs = None
     utterance_end_ms: int | None = Field(default=None, ge=1_000, le=_MAX_SILENCE_MS)
     vad_events: bool = False
+    numerals: bool = False
+    profanity_filter: bool = False
     keyterm: list[Hotword] = Field(default=[], max_length=MAX_HOTWORDS)
     keywords: list[Hotword] = Field(default=[], max_length=MAX_HOTWORDS)
 
@@ -90,7 +91,10 @@ class ListenQuery(BaseModel):
 
         Raises:
             UnsupportedLanguage: The recognizer does not know the language.
+            InvalidRequest: There are no words to mask.
         """
+        if self.profanity_filter and not capabilities.text.masking:
+            raise InvalidRequest("profanity_filter is not supported.", field="profanity_filter", hint="Leave it out.")
         language = supported_language(None if self.language == _DETECTED else self.language, capabilities)
         words = (*self.keyterm, *(keyword.partition(":")[0] for keyword in self.keywords))  # keyword:weight
         silence_ms = None if self.endpointing is None else max(_MIN_SILENCE_MS, self.endpointing)
@@ -101,6 +105,8 @@ class ListenQuery(BaseModel):
                 options,
                 language=language or (None if self.language else options.language),
                 hotwords=tuple(word for word in words if word)[:MAX_HOTWORDS] or options.hotwords,
+                numbers=Numbers.WRITTEN if self.numerals and capabilities.text.written_numbers else options.numbers,
+                mask=True if self.profanity_filter else options.mask,
             ),
             endpointing=EndpointingDto(silence_ms=silence_ms).to_domain(defaults.endpointing),
             partials=replace(defaults.partials, enabled=defaults.partials.enabled and self.interim_results),

@@ -1,10 +1,14 @@
 """What Deepgram's clients may ask for, and how they are refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from asr_service.app.dto.deepgram import ListenRequest, refusal_body
+from asr_service.domain.ports.recognizer import TextFeatures
 from asr_service.domain.value_objects.asr_config import (
     EndpointingPolicy,
+    Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
@@ -99,6 +103,7 @@ def test_encodings(parameters: dict[str, str], expected: AudioFormat | None) -> 
         ({"keyterm": "x" * 65}, "keyterm.0"),
         ({"diarize": "true"}, "diarize"),
         ({"redact": "pci"}, "redact"),
+        ({"profanity_filter": "true"}, "profanity_filter"),
         ({"callback": "http://elsewhere.example"}, "callback"),
     ],
 )
@@ -106,6 +111,15 @@ def test_what_cannot_be_had_is_refused_by_name(parameters: dict[str, str], field
     with pytest.raises(InvalidRequest) as refusal:
         _understood(**parameters)
     assert refusal.value.field == field
+
+
+def test_numbers_are_written_and_words_masked_where_that_can_be_done() -> None:
+    able = replace(CAPABILITIES, text=TextFeatures(written_numbers=frozenset({"en"}), masking=True))
+    query = ListenRequest((("numerals", "true"), ("profanity_filter", "true")), "r", "now").query()
+    options = query.session_config(SessionConfig(), able).options
+    assert (options.numbers, options.mask) == (Numbers.WRITTEN, True)
+    plain = _config(numerals="true", profanity_filter="false").options
+    assert (plain.numbers, plain.mask) == (Numbers.AS_RECOGNIZED, None)
 
 
 def test_wishes_that_are_no_wishes_are_not_refused() -> None:

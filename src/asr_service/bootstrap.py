@@ -136,7 +136,8 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     """The real engines, ready to work.
 
     Raises:
-        ModelUnknown, ModelMissing, ModelCorrupt: A model that is named is not there, or not as it should be.
+        ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that is named is not there, or not as it should be.
+        EngineUnknown, EngineNotInstalled: Nothing here can run it.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
     store, wanted = open_model_store(settings), settings.recognizer

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
 from asr_service.domain.value_objects.asr_config import PartialPolicy
+from asr_service.engines import engine_factories, find_model
 from asr_service.infrastructure.asr.batch_observer import BatchReport
 from asr_service.infrastructure.asr.engine import EngineFactory
 from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
-from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
 from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy
 from asr_service.infrastructure.asr.pool_sizing import Hardware, pool_sizes
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
 from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
-from asr_service.infrastructure.asr.whisper.decoding import EncoderContext
 from asr_service.infrastructure.asr.worker_link import WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.config.sections import RecognizerSettings
@@ -111,7 +110,8 @@ def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware
     """What the settings come to on this hardware.
 
     Raises:
-        ModelUnknown, ModelMissing, ModelCorrupt: A model that they name is not there, or not as it should be.
+        ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that they name is not there, or not as it should be.
+        EngineUnknown, EngineNotInstalled: Nothing here can run it.
     """
     partials, fallback = wanted.separate_partials_model, wanted.fallback_model
     sizes = pool_sizes(
@@ -123,33 +123,13 @@ def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware
     )
 
     def plan(name: str, model: str, size: int) -> PoolPlan:
-        return PoolPlan(name, _factories(wanted, store, hardware, model), size)
+        return PoolPlan(name, engine_factories(find_model(model, wanted, store), wanted, hardware), size)
 
     return PoolPlans(
         main=plan("recognizer", wanted.model, sizes.finals),
         partials=plan("recognizer_partials", partials, sizes.partials) if partials else None,
         fallback=plan("recognizer_fallback", fallback, sizes.fallback) if fallback else None,
     )
-
-
-def _factories(
-    wanted: RecognizerSettings, store: ModelStore, hardware: Hardware, model: str
-) -> list[FasterWhisperEngineFactory]:
-    directory = store.locate(model)
-    return [
-        FasterWhisperEngineFactory(
-            directory,
-            model,
-            device=hardware.device,
-            device_index=index,
-            compute_type=wanted.arithmetic(hardware.device),
-            threads=wanted.threads_per_worker,
-            beam_size=wanted.beam_size,
-            context=EncoderContext(wanted.context_floor_s, wanted.context_tail_s),
-            finals_context_s=wanted.finals_context_s,
-        )
-        for index in range(max(1, hardware.gpus))
-    ]
 
 
 def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> RecognizerLoad:

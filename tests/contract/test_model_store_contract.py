@@ -13,6 +13,7 @@ from asr_service.domain.ports.model_store import (
     ModelStore,
     ModelUnknown,
     PullProgress,
+    RecognitionModel,
 )
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from tests.fixtures.artifacts.file_server import FileServer
@@ -72,6 +73,16 @@ def test_locating_an_entry_that_is_not_here_says_how_to_get_it(store: ModelStore
     assert refusal.value.hint == f"Run: asr-service models pull {MODEL_NAME}"
 
 
+def test_a_model_for_recognition_says_how_it_is_read(store: ModelStore, folder: Path) -> None:
+    expected = RecognitionModel(MODEL_NAME, folder, "gramophone", "shellac", frozenset({"en", "zh"}))
+    assert store.recognition_model(MODEL_NAME) == expected
+
+
+def test_a_model_for_recognition_has_to_be_here(store: ModelStore) -> None:
+    with pytest.raises(ModelMissing):
+        store.recognition_model(MODEL_NAME)
+
+
 def test_a_pull_brings_every_byte(store: ModelStore, folder: Path) -> None:
     assert {path: (folder / path).read_bytes() for path in FILES} == FILES
     assert store.locate(MODEL_NAME) == folder
@@ -122,6 +133,12 @@ def test_removing_what_is_not_here_is_no_error(store: ModelStore) -> None:
 
 
 def test_an_unknown_name_is_refused_by_every_call(store: ModelStore) -> None:
-    for call in (store.locate, store.verify, store.remove, lambda name: store.pull(name, lambda progress: None)):
+    for call in (
+        store.locate,
+        store.recognition_model,
+        store.verify,
+        store.remove,
+        lambda name: store.pull(name, lambda progress: None),
+    ):
         with pytest.raises(ModelUnknown):
             call("../../etc")

@@ -15,8 +15,11 @@ from asr_service.domain.ports.model_store import (
     ModelMissing,
     ModelState,
     ModelUnknown,
+    ModelUnsuitable,
+    RecognitionModel,
 )
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
+from asr_service.infrastructure.artifacts.catalogue import Catalogue
 from tests.fixtures.artifacts.file_server import FileServer
 from tests.fixtures.artifacts.hub_stores import hub_store, ignore, model_requests
 from tests.fixtures.artifacts.small_catalogue import (
@@ -172,6 +175,7 @@ def test_a_folder_of_the_user_is_used_as_it_is(server: FileServer, tmp_path: Pat
     assert store.locate("mine") == store.pull("mine", ignore) == tmp_path / "mine"
     status = store.list_entries()[-1]
     assert (status.name, status.state, status.size_bytes) == ("mine", ModelState.INSTALLED, 10)
+    assert store.recognition_model("mine") == RecognitionModel("mine", tmp_path / "mine")
     assert server.requests == []
 
 
@@ -193,3 +197,15 @@ def test_a_folder_of_the_user_that_is_not_there_is_missing(server: FileServer, t
     with pytest.raises(ModelMissing, match="no folder"):
         store.locate("mine")
     assert store.list_entries()[-1].state is ModelState.MISSING
+
+
+def test_what_is_not_for_recognition_is_refused_as_such(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "folder")
+    entry = small_catalogue().get(MODEL_NAME)
+    detector = entry.model_copy(update={"name": "detector", "engine": None, "architecture": None, "languages": ()})
+    catalogue = Catalogue(entries=(detector, entry))
+    store = CachedModelStore(tmp_path / "cache", catalogue, local_directories=[folder])
+    store.pull("detector", ignore)
+    with pytest.raises(ModelUnsuitable, match="detector turns no speech into text") as refusal:
+        store.recognition_model("detector")
+    assert refusal.value.hint == f"Models that do: {MODEL_NAME}."

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from asr_service.domain.ports.model_store import ModelMissing
+from asr_service.domain.ports.model_store import ModelMissing, RecognitionModel
+from asr_service.domain.ports.recognizer import EngineUnknown
+from asr_service.engines import engine_factories, find_model
 from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
 from asr_service.infrastructure.asr.pool_sizing import Hardware
 from asr_service.infrastructure.config.sections import RecognizerSettings
@@ -18,16 +20,16 @@ TWO_GPUS = Hardware(16.0, gpus=2)
 class Shelf:
     """A store that has some models."""
 
-    def __init__(self, *names: str) -> None:
-        self._names = names
+    def __init__(self, **engine_of: str) -> None:
+        self._engine_of = {name.replace("_", "-"): engine for name, engine in engine_of.items()}
 
-    def locate(self, name: str) -> Path:
-        if name not in self._names:
+    def recognition_model(self, name: str) -> RecognitionModel:
+        if name not in self._engine_of:
             raise ModelMissing(f"{name} is missing.")
-        return Path("/models", name)
+        return RecognitionModel(name, Path("/models", name), self._engine_of[name])
 
 
-SHELF: Any = Shelf("whisper-base", "whisper-tiny.en")
+SHELF: Any = Shelf(whisper_base="faster-whisper", whisper_tiny="faster-whisper", singer="gramophone", own="")
 
 
 def models(plan: PoolPlan | None) -> list[tuple[str, str, int, str]]:
@@ -45,13 +47,13 @@ def test_by_default_one_pool_does_everything() -> None:
 
 def test_a_model_for_partials_and_one_to_fall_back_on_have_pools_of_their_own() -> None:
     wanted = RecognizerSettings(
-        partials_model="whisper-tiny.en", fallback_model="whisper-tiny.en", beam_size=3, finals_context_s=20
+        partials_model="whisper-tiny", fallback_model="whisper-tiny", beam_size=3, finals_context_s=20
     )
     plans = plan_pools(wanted, SHELF, Hardware(5.0))
     assert [models(plan)[0][0] for plan in (plans.main, plans.partials, plans.fallback)] == [
         "whisper-base",
-        "whisper-tiny.en",
-        "whisper-tiny.en",
+        "whisper-tiny",
+        "whisper-tiny",
     ]
     assert plans.partials is not None
     assert plans.fallback is not None
@@ -68,7 +70,7 @@ def test_the_same_model_for_partials_needs_no_pool() -> None:
 
 
 def test_numbers_of_workers_that_are_set_hold() -> None:
-    wanted = RecognizerSettings(partials_model="whisper-tiny.en", workers=3, partials_workers=5)
+    wanted = RecognizerSettings(partials_model="whisper-tiny", workers=3, partials_workers=5)
     plans = plan_pools(wanted, SHELF, TWO_CPUS)
     assert plans.partials is not None
     assert (plans.main.size, plans.partials.size) == (3, 5)
@@ -92,3 +94,29 @@ def test_the_arithmetic_that_is_set_holds_on_every_device() -> None:
 def test_a_model_that_is_not_there_is_told(key: str) -> None:
     with pytest.raises(ModelMissing, match="whisper-large"):
         plan_pools(RecognizerSettings(**{key: "whisper-large"}), SHELF, TWO_CPUS)
+
+
+def test_a_model_that_nobody_says_anything_about_is_for_faster_whisper() -> None:
+    assert models(plan_pools(RecognizerSettings(model="own"), SHELF, TWO_CPUS).main) == [("own", "cpu", 0, "int8")]
+
+
+def test_what_the_settings_say_of_the_main_model_holds_for_no_other() -> None:
+    wanted = RecognizerSettings(model="own", engine="sherpa-onnx", architecture="moonshine", languages=("en",))
+    told = RecognitionModel("own", Path("/models/own"), "sherpa-onnx", "moonshine", frozenset({"en"}))
+    assert find_model("own", wanted, SHELF) == told
+    assert find_model("whisper-base", wanted, SHELF) == SHELF.recognition_model("whisper-base")
+
+
+def test_each_device_has_a_factory() -> None:
+    made = engine_factories(SHELF.recognition_model("singer"), RecognizerSettings(), TWO_GPUS, {"gramophone": sing})
+    assert [factory() for factory in made] == [("singer", "cuda", 0), ("singer", "cuda", 1)]
+
+
+def sing(model: RecognitionModel, wanted: RecognizerSettings, hardware: Hardware, device_index: int) -> Any:
+    return lambda: (model.name, hardware.device, device_index)
+
+
+def test_a_model_of_an_engine_that_is_unknown_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(EngineUnknown, match="gramophone") as refusal:
+        plan_pools(RecognizerSettings(fallback_model="singer"), SHELF, TWO_CPUS)
+    assert "faster-whisper" in (refusal.value.hint or "")

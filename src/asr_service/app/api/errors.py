@@ -29,8 +29,11 @@ from asr_service.domain.ports.model_store import (
     ModelDownloadFailed,
     ModelMissing,
     ModelUnknown,
+    ModelUnsuitable,
 )
 from asr_service.domain.ports.recognizer import (
+    EngineNotInstalled,
+    EngineUnknown,
     RecognitionFailed,
     RecognitionSuperseded,
     RecognizerOverloaded,
@@ -92,6 +95,8 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ServiceOverloaded: _BUSY,
     RecognizerOverloaded: _BUSY,
     RecognizerUnavailable: _BUSY,
+    EngineUnknown: _MISSING_PART,
+    EngineNotInstalled: _MISSING_PART,
     RecognitionFailed: _BROKEN,
     RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
@@ -103,6 +108,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ReplayIncomplete: _INVALID,
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     ModelMissing: _MISSING_PART,
+    ModelUnsuitable: _MISSING_PART,
     ModelCorrupt: _MISSING_PART,
     ModelDownloadFailed: _MISSING_PART,
     CacheNotWritable: Meaning(503, INTERNAL_ERROR, EX_CANTCREAT, "server_error"),

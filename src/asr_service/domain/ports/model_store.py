@@ -27,6 +27,12 @@ class ModelCorrupt(AsrError):
     code = "model_corrupt"
 
 
+class ModelUnsuitable(AsrError):
+    """The entry turns no speech into text: recordings, for instance, or a detector of voice activity."""
+
+    code = "model_unsuitable"
+
+
 class ModelDownloadFailed(AsrError):
     """No source could give the files.
 
@@ -85,6 +91,25 @@ class ModelStatus:
     path: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class RecognitionModel:
+    """A model that turns speech into text: where its files are, and who can read them.
+
+    Attributes:
+        name: As it is called in the catalogue, or by whoever owns the folder.
+        directory: The folder with its files.
+        engine: Name of the engine that reads them, for example ``faster-whisper``; empty: nobody said.
+        architecture: What the files are, in the words of the engine, for example ``moonshine``; empty: the engine sees it.
+        languages: Codes of the languages that it recognizes; empty: the engine finds them in the files.
+    """
+
+    name: str
+    directory: Path
+    engine: str = ""
+    architecture: str = ""
+    languages: frozenset[str] = frozenset()
+
+
 class PullStage(StrEnum):
     """What a pull is doing."""
 
@@ -127,6 +152,15 @@ class ModelStore(Protocol):
             ModelUnknown: There is no such entry.
             ModelMissing: The files are not here.
             ModelCorrupt: A file is gone, or its size or content has changed.
+        """
+        ...
+
+    def recognition_model(self, name: str) -> RecognitionModel:
+        """The entry as an engine wants it: its folder, as ``locate`` gives it, and how its files are to be read.
+
+        Raises:
+            ModelUnknown, ModelMissing, ModelCorrupt: As ``locate``.
+            ModelUnsuitable: The entry is not for recognition.
         """
         ...
 

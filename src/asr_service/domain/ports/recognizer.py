@@ -34,6 +34,18 @@ class RecognitionSuperseded(AsrError):
     code = "superseded"
 
 
+class EngineUnknown(AsrError):
+    """A model wants an engine that this service does not have, in this version."""
+
+    code = "engine_unknown"
+
+
+class EngineNotInstalled(AsrError):
+    """The engine is known, and the package that it needs is not installed. The hint says how to get it."""
+
+    code = "engine_not_installed"
+
+
 class RecognitionKind(StrEnum):
     """Finals are owed; partials are perishable."""
 
@@ -55,6 +67,8 @@ class RecognizerCapabilities:
         spoken_numbers: Whether it can write numbers as they are spoken.
         translation: Whether it can translate speech into English; if not, it fails on a request for that.
         max_seconds: Longest audio of one request.
+        streaming: Whether it goes on where it was with an utterance that has grown, so that a partial costs what is new in it;
+            its worker is then asked again, if it is idle.
     """
 
     engine: str
@@ -66,6 +80,7 @@ class RecognizerCapabilities:
     spoken_numbers: bool
     translation: bool
     max_seconds: float
+    streaming: bool = False
 
 
 @dataclass(frozen=True, slots=True)

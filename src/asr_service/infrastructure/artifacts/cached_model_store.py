@@ -15,8 +15,10 @@ from asr_service.domain.ports.model_store import (
     ModelState,
     ModelStatus,
     ModelUnknown,
+    ModelUnsuitable,
     PullProgress,
     PullStage,
+    RecognitionModel,
 )
 from asr_service.infrastructure.artifacts.catalogue import (
     Catalogue,
@@ -92,6 +94,16 @@ class CachedModelStore:
         entry = self._catalogue.get(name)
         check_quickly(self._folder(entry), entry)
         return self._folder(entry)
+
+    def recognition_model(self, name: str) -> RecognitionModel:
+        directory = self.locate(name)
+        if name in self._own_models:
+            return RecognitionModel(name, directory)
+        entry = self._catalogue.get(name)
+        if entry.engine is None:
+            suitable = ", ".join(other.name for other in self._catalogue.entries if other.engine is not None)
+            raise ModelUnsuitable(f"{name} turns no speech into text.", hint=f"Models that do: {suitable or 'none'}.")
+        return RecognitionModel(name, directory, entry.engine, entry.architecture or "", frozenset(entry.languages))
 
     def pull(self, name: str, progress: Callable[[PullProgress], None]) -> Path:
         if name in self._own_models:

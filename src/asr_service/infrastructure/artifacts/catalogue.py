@@ -89,7 +89,11 @@ SourceSpec: TypeAlias = PackageRegistrySpec | DebianSpec | HubSpec
 
 
 class Entry(_Record):
-    """A model, or a set of recordings. A new ``version`` gets a new folder, beside the old one."""
+    """A model, or a set of recordings. A new ``version`` gets a new folder, beside the old one.
+
+    A model that turns speech into text names the ``engine`` that reads it; where the engine cannot see them in the files, also
+    the ``architecture``, in the engine's words, and the ``languages``.
+    """
 
     name: Name
     kind: ArtifactKind
@@ -98,6 +102,17 @@ class Entry(_Record):
     licence: str
     files: Annotated[tuple[FileSpec, ...], Field(min_length=1)]
     sources: tuple[Annotated[SourceSpec, Field(discriminator="type")], ...]
+    engine: Name | None = None
+    architecture: Name | None = None
+    languages: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _only_an_engine_reads(self) -> "Entry":
+        if self.engine is None and (self.architecture or self.languages):
+            raise ValueError(f"{self.name} has an architecture or languages, but no engine")
+        if self.engine is not None and self.kind is not ArtifactKind.MODEL:
+            raise ValueError(f"{self.name} has an engine, but is no model")
+        return self
 
     @property
     def size_bytes(self) -> int:

@@ -1,10 +1,11 @@
 """What runs inside a worker process: an engine that turns a batch of requests into hypotheses, synchronously."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from asr_service.domain.ports.recognizer import RecognitionRequest, RecognizerCapabilities
+from asr_service.domain.ports.recognizer import EngineNotInstalled, RecognitionRequest, RecognizerCapabilities
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 
 
@@ -33,6 +34,25 @@ class Engine(Protocol):
 
 
 class EngineFactory(Protocol):
-    """Loads the engine. Picklable, since it is called in the worker process; may take seconds."""
+    """Loads the engine. Picklable, since it is called in the worker process; may take seconds.
+
+    A package that not every installation has is imported by the call, within ``needs_extra``.
+    """
 
     def __call__(self) -> Engine: ...
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """For imports of what an optional extra of this package brings.
+
+    Raises:
+        EngineNotInstalled: A module is not there.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EngineNotInstalled(
+            f"The engine needs {error.name}, which is not installed.",
+            hint=f"Run: pip install 'asr-service[server,{extra}]'",
+        ) from error

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import ctranslate2
-
 from asr_service.domain.ports.recognizer import RecognizerUnavailable
 from asr_service.infrastructure.asr.cpu_quota import usable_cpus
+from asr_service.infrastructure.asr.engine import needs_extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,23 @@ class PoolSizes:
     fallback: int = 0
 
 
+def count_cuda_devices() -> int:
+    """CUDA devices as CTranslate2 sees them, the one library here that can tell without loading a model.
+
+    Raises:
+        EngineNotInstalled: It is not installed.
+    """
+    with needs_extra("whisper"):
+        import ctranslate2  # noqa: PLC0415 - of an extra
+    count: int = ctranslate2.get_cuda_device_count()
+    return count
+
+
 def find_hardware(
     device: str,
     *,
     count_cpus: Callable[[], float] = usable_cpus,
-    count_gpus: Callable[[], int] = ctranslate2.get_cuda_device_count,
+    count_gpus: Callable[[], int] = count_cuda_devices,
 ) -> Hardware:
     """The hardware that a setting asks for.
 

@@ -22,6 +22,7 @@ from asr_service.infrastructure.asr.engine import EngineFailure
 from asr_service.infrastructure.asr.fair_queue import PendingRequest
 from asr_service.infrastructure.asr.micro_batcher import BatchingPolicy, MicroBatcher
 from asr_service.infrastructure.asr.supervised_worker import SupervisedWorker
+from asr_service.infrastructure.asr.worker_affinity import WorkerAffinity
 from asr_service.infrastructure.asr.worker_link import BatchRejected, WorkerDied
 from asr_service.infrastructure.asr.worker_messages import BatchAnswered
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
@@ -36,7 +37,8 @@ class PooledRecognizer:
     """Batches requests across sessions and has them recognized by the workers of a pool.
 
     A batch begins as soon as a worker is idle and something waits. ``MicroBatcher`` says who comes first and what
-    happens when too much waits. Whatever befalls a batch, each of its requests is answered:
+    happens when too much waits. An engine that is streaming gets what an utterance has grown by in the worker that had it, if
+    that is idle. Whatever befalls a batch, each of its requests is answered:
 
     - The engine raised: its requests are tried again, each alone; one that fails alone gets ``RecognitionFailed``.
     - The worker died or hung: its partials get ``RecognitionSuperseded``, its finals are tried again, each alone; a
@@ -63,6 +65,7 @@ class PooledRecognizer:
         self._clock = clock
         self._batcher = MicroBatcher(policy or BatchingPolicy())
         self._observer = observer or NoObserver()
+        self._affinity = WorkerAffinity()
         self._dispatchers: list[asyncio.Task[None]] = []
 
     @property
@@ -144,12 +147,22 @@ class PooledRecognizer:
         while True:
             await self._batcher.wait_for_work(partials=partials)
             try:
-                async with self.pool.lease() as worker:
-                    idle = self.pool.idle_workers + 1
-                    batch = self._batcher.take(idle, self._clock.monotonic_s(), partials=partials)
-                    await self._serve(worker, [pending for pending in batch if not pending.answer.done()])
+                await self._serve_next(partials=partials)
             except RecognizerUnavailable as unavailable:
                 self._batcher.fail_all(unavailable)
+
+    async def _serve_next(self, *, partials: bool) -> None:
+        batch: list[PendingRequest] = []
+        async with self.pool.lease(lambda: self._fill(batch, partials=partials)) as worker:
+            await self._serve(worker, batch)
+
+    def _fill(self, batch: list[PendingRequest], *, partials: bool) -> str | None:
+        """Makes up the batch at the last moment, and says which worker is the best for it."""
+        taken = self._batcher.take(self.pool.idle_workers, self._clock.monotonic_s(), partials=partials)
+        batch.extend(pending for pending in taken if not pending.answer.done())
+        if not self.capabilities.streaming:
+            return None
+        return self._affinity.preferred([pending.request for pending in batch])
 
     async def _serve(self, worker: SupervisedWorker, batch: Sequence[PendingRequest]) -> None:
         if not batch:
@@ -174,6 +187,7 @@ class PooledRecognizer:
 
     async def _recognized_by(self, worker: SupervisedWorker, requests: Sequence[RecognitionRequest]) -> BatchAnswered:
         answered = False
+        self._affinity.note(worker.name, requests)
         self._observer.batch_begun(worker.name, requests)
         try:
             answer = await worker.recognize(requests)

@@ -139,25 +139,30 @@ class WorkerPool:
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator[SupervisedWorker]:
+    async def lease(self, prefer: Callable[[], str | None] = lambda: None) -> AsyncIterator[SupervisedWorker]:
         """Waits for an idle worker and lends it until the block ends.
+
+        Args:
+            prefer: Asked once there is an idle worker, and nothing else happens until one is lent: the name of the worker to
+                lend if it is among them.
 
         Raises:
             RecognizerUnavailable: No worker is ready, and none will soon be.
         """
-        worker = await self._idle_worker()
+        idle = await self._some_idle_workers()
+        preferred = prefer()
+        worker = next((worker for worker in idle if worker.name == preferred), idle[0])
         worker.occupy()
         try:
             yield worker
         finally:
             worker.release()
 
-    async def _idle_worker(self) -> SupervisedWorker:
+    async def _some_idle_workers(self) -> list[SupervisedWorker]:
         while True:
             self.check_available()
-            for worker in self._workers:
-                if worker.idle:
-                    return worker
+            if idle := [worker for worker in self._workers if worker.idle]:
+                return idle
             await self._changed.wait()
 
     def _notify(self) -> None:

@@ -12,6 +12,7 @@ from asr_service.infrastructure.config.field_kinds import (
     Directory,
     File,
     JournalUrl,
+    Languages,
     LowerCase,
     Networks,
     Origins,
@@ -122,6 +123,16 @@ class RecognizerSettings(Section):
     )
     model_directory: Directory | None = Field(
         default=None, description="Directory of a converted model, to be used in place of the named one; empty: none."
+    )
+    engine: Annotated[str, Told(default="what the catalogue says; faster-whisper for model_directory")] = Field(
+        default="", description="Name of the engine that runs the model."
+    )
+    architecture: Annotated[str, Told(default="what the catalogue says, or the engine sees")] = Field(
+        default="",
+        description="What the files of model_directory are, in the words of the engine; docs/engines.md has them.",
+    )
+    languages: Languages = Field(
+        default=(), description="Languages that the model of model_directory knows, where its files do not say so."
     )
     partials_model: str = Field(
         default="",

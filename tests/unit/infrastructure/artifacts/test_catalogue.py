@@ -44,6 +44,11 @@ def test_every_built_in_entry_has_a_source_and_a_licence() -> None:
         assert listed.licence
 
 
+def test_models_for_recognition_name_their_engine() -> None:
+    engine_of = {listed.name: listed.engine for listed in load_catalogue().entries if listed.engine}
+    assert engine_of == {"whisper-base": "faster-whisper", "whisper-tiny.en": "faster-whisper"}
+
+
 def test_every_recording_has_its_language_and_its_words() -> None:
     for listed in load_catalogue().entries:
         has_words = [bool(file.language and file.reference) for file in listed.files]
@@ -101,6 +106,9 @@ def test_a_path_that_would_leave_its_folder_is_refused(path: str) -> None:
         {"files": [{"path": "a", "size_bytes": 1, "sha256": "abc"}]},
         {"sources": [{"type": "ftp"}]},
         {"surprise": 1},
+        {"architecture": "moonshine"},
+        {"languages": ["en"]},
+        {"kind": "recordings", "engine": "faster-whisper"},
     ],
 )
 def test_a_wrong_value_is_refused(changes: dict[str, Any]) -> None:

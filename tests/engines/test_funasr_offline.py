@@ -23,7 +23,12 @@ from tests.fixtures.recognition_requests import recognition_request
 from tests.fixtures.sounds import as_pcm, babble
 
 SOUNDS = [as_pcm(babble(1 + seed, seed=seed)) for seed in range(6)]
-SENTENCES = ("的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于", "hello world 你 好 good morning", "一", "a")
+SENTENCES = (
+    "的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于",
+    "hello world 你 好 good morning",
+    "一",
+    "a",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,9 @@ def floats(pcm: bytes) -> NDArray[np.float32]:
     return np.frombuffer(pcm, "<i2") * np.float32(1 / 32_768)
 
 
-def told_by_funasr(directory: Path, sounds: Sequence[bytes], *, models: dict[str, str] | None = None, **told: Any) -> list[Any]:
+def told_by_funasr(
+    directory: Path, sounds: Sequence[bytes], *, models: dict[str, str] | None = None, **told: Any
+) -> list[Any]:
     """FunASR's results for the sounds in one batch."""
     reference = tiny_funasr.load(directory, **(models or {}))
     results: list[Any] = reference.generate(input=[floats(pcm) for pcm in sounds], batch_size=len(sounds), **told)
@@ -129,7 +136,9 @@ def test_hotwords_change_what_seaco_says_and_are_those_that_funasr_is_told(seaco
 
 
 def test_capabilities_are_those_of_the_architecture(paraformer: Path, seaco: Path, sense_voice: Path) -> None:
-    plain, biased, rich = (FunAsrEngineFactory(folder, "tiny")().capabilities for folder in (paraformer, seaco, sense_voice))
+    plain, biased, rich = (
+        FunAsrEngineFactory(folder, "tiny")().capabilities for folder in (paraformer, seaco, sense_voice)
+    )
     assert (plain.hotwords, plain.word_times, plain.languages) == (False, False, {"zh"})
     assert (biased.hotwords, biased.word_times, biased.languages) == (True, True, {"zh"})
     assert (rich.hotwords, rich.word_times, rich.languages) == (False, True, {"zh", "yue", "en", "ja", "ko"})
@@ -138,7 +147,9 @@ def test_capabilities_are_those_of_the_architecture(paraformer: Path, seaco: Pat
 
 @pytest.mark.parametrize("language", ["zh", "en", None])
 @pytest.mark.parametrize("numbers", Numbers)
-def test_sense_voice_is_what_funasr_says_without_the_tags(sense_voice: Path, language: str | None, numbers: Numbers) -> None:
+def test_sense_voice_is_what_funasr_says_without_the_tags(
+    sense_voice: Path, language: str | None, numbers: Numbers
+) -> None:
     itn = numbers is Numbers.AS_RECOGNIZED
     results = told_by_funasr(sense_voice, SOUNDS, language=language or "auto", use_itn=itn)
     hypotheses = recognized(sense_voice, requests(SOUNDS, language=language, numbers=numbers, word_times=False))
@@ -150,7 +161,9 @@ def test_sense_voice_is_what_funasr_says_without_the_tags(sense_voice: Path, lan
 
 def test_what_sense_voice_is_asked_makes_a_difference(sense_voice: Path) -> None:
     asked = [{"language": "zh"}, {"language": "en"}, {"language": "zh", "numbers": Numbers.SPOKEN}]
-    said = [[hypothesis.text for hypothesis in recognized(sense_voice, requests(SOUNDS, **options))] for options in asked]
+    said = [
+        [hypothesis.text for hypothesis in recognized(sense_voice, requests(SOUNDS, **options))] for options in asked
+    ]
     assert said[0] != said[1]
     assert said[0] != said[2]
 

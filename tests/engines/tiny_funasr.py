@@ -6,7 +6,7 @@ self-test can be passed, and texts are neither empty nor endless.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,16 @@ import yaml
 from funasr import AutoModel
 from funasr.register import tables
 
-from tests.fixtures.sounds import babble, noise
+from tests.fixtures.sounds import babble, level, noise
 
 WIDTH = 64
-_CHARACTERS = "的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于就下得可你年生自会那后能对着事其里所去行过家十用发天如然作方成者多日都三小军二无同么经法当起与好看学进种将还分此心前面又定见只主没公从"
+_CHARACTERS = (
+    "的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于就下得可你年生自会那后能对着事其里所去行过家十用发天如"
+    "然作方成者多日都三小军二无同么经法当起与好看学进种将还分此心前面又定见只主没公从"
+)
 WORDS = ("he@@", "llo", "world", "a", "i", "good", "mor@@", "ning")
-TOKENS = ["<blank>", "<s>", "</s>", *_CHARACTERS, *WORDS, "<unk>"]
+TOKENS = ("<blank>", "<s>", "</s>", *_CHARACTERS, *WORDS, "<unk>")
+CHINESE_TOKENS = ("<blank>", "<s>", "</s>", *_CHARACTERS, "<unk>")
 
 _FRONTEND = {"fs": 16_000, "window": "hamming", "n_mels": 80, "frame_length": 25, "frame_shift": 10, "dither": 0.0}
 _ENCODER = {
@@ -93,10 +97,22 @@ SEACO_PARAFORMER: Mapping[str, Any] = {
         "NO_BIAS": len(TOKENS) - 1,
     },
     "predictor": "CifPredictorV3",
-    "predictor_conf": {**_PREDICTOR, "smooth_factor2": 0.25, "noise_threshold2": 0.01, "upsample_times": 3,
-                       "use_cif1_cnn": False, "upsample_type": "cnn_blstm"},
+    "predictor_conf": {
+        **_PREDICTOR,
+        "smooth_factor2": 0.25,
+        "noise_threshold2": 0.01,
+        "upsample_times": 3,
+        "use_cif1_cnn": False,
+        "upsample_type": "cnn_blstm",
+    },
     "seaco_decoder": "ParaformerSANMDecoder",
-    "seaco_decoder_conf": {**_DECODER, "sanm_shfit": 0, "wo_input_layer": True},
+    "seaco_decoder_conf": {
+        **_DECODER,
+        "sanm_shfit": 0,
+        "kernel_size": 21,
+        "wo_input_layer": True,
+        "use_output_layer": False,
+    },
 }
 CT_TRANSFORMER: Mapping[str, Any] = {
     "model": "CTTransformer",
@@ -116,7 +132,13 @@ CT_TRANSFORMER: Mapping[str, Any] = {
 }
 FSMN_VAD: Mapping[str, Any] = {
     "model": "FsmnVADStreaming",
-    "model_conf": {"sample_rate": 16_000, "detect_mode": 1, "silence_pdf_num": 1, "sil_pdf_ids": [0], "frame_in_ms": 10},
+    "model_conf": {
+        "sample_rate": 16_000,
+        "detect_mode": 1,
+        "silence_pdf_num": 1,
+        "sil_pdf_ids": [0],
+        "frame_in_ms": 10,
+    },
     "encoder": "FSMN",
     "encoder_conf": {
         "input_dim": 400,
@@ -136,7 +158,14 @@ FSMN_VAD: Mapping[str, Any] = {
 }
 
 
-def build(directory: Path, configuration: Mapping[str, Any], *, seed: int = 0, spread: float = 1.0) -> Path:
+def build(
+    directory: Path,
+    configuration: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    spread: float = 1.0,
+    tokens: Sequence[str] = TOKENS,
+) -> Path:
     """Writes the folder of a model.
 
     Args:
@@ -144,19 +173,31 @@ def build(directory: Path, configuration: Mapping[str, Any], *, seed: int = 0, s
         configuration: What ``config.yaml`` is to say.
         seed: Of the weights.
         spread: So many times larger than usual are the weights, for answers that differ more.
+        tokens: The vocabulary, if the model has one.
     """
     directory.mkdir(parents=True)
     (directory / "config.yaml").write_text(yaml.safe_dump(dict(configuration), allow_unicode=True), encoding="utf-8")
     if "tokenizer" in configuration:
-        (directory / "tokens.json").write_text(json.dumps(TOKENS, ensure_ascii=False), encoding="utf-8")
+        (directory / "tokens.json").write_text(json.dumps(tokens, ensure_ascii=False), encoding="utf-8")
+    if "frontend" in configuration and configuration["model"] == "FsmnVADStreaming":
+        (directory / "am.mvn").write_text(_normalization(configuration["encoder_conf"]["input_dim"]), encoding="utf-8")
     torch.manual_seed(seed)
-    network = _network(configuration)
+    network = _network(configuration, len(tokens))
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(spread)
     torch.save({"state_dict": network.state_dict()}, directory / "model.pt")
     return directory
+
+
+def _normalization(size: int) -> str:
+    """Mean and deviation of features, as Kaldi writes them: about those of log energies."""
+    shift, scale = " ".join(["-10"] * size), " ".join(["0.2"] * size)
+    return (
+        f"<Nnet>\n<AddShift> {size} {size}\n<LearnRateCoef> 0 [ {shift} ]\n"
+        f"<Rescale> {size} {size}\n<LearnRateCoef> 0 [ {scale} ]\n</Nnet>\n"
+    )
 
 
 def _network(configuration: Mapping[str, Any], vocab_size: int = len(TOKENS)) -> torch.nn.Module:
@@ -181,17 +222,42 @@ def fit_counting(directory: Path) -> Path:
     """Has the predictor of a Paraformer count no token in noise, and one in about six frames of voice."""
     auto = load(directory)
     layer = auto.model.predictor.cif_output
-    quiet = [_inputs_of(layer, auto, noise(2, amplitude=10 ** (level / 20), seed=seed))
-             for seed, level in enumerate((-49, -49, -55, -60, -45))]
+    quiet = [
+        _inputs_of(layer, auto, noise(2, amplitude=10 ** (loudness / 20), seed=seed))
+        for seed, loudness in enumerate((-49, -49, -55, -60, -45))
+    ]
     voiced = [_inputs_of(layer, auto, babble(4, seed=seed)) for seed in range(6)]
     inputs = torch.cat([*quiet, *voiced]).double()
-    targets = torch.cat([torch.full((sum(map(len, quiet)),), -9.0), torch.full((sum(map(len, voiced)),), -1.0)]).double()
+    targets = torch.cat(
+        [torch.full((sum(map(len, quiet)),), -9.0), torch.full((sum(map(len, voiced)),), -1.0)]
+    ).double()
     inputs = torch.cat((inputs, torch.ones(len(inputs), 1)), dim=1)
     ridge = 1e-3 * torch.eye(inputs.shape[1])
     weights = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ targets)
     with torch.no_grad():
         layer.weight.copy_(weights[:-1][None])
         layer.bias.copy_(weights[-1:])
+    torch.save({"state_dict": auto.model.state_dict()}, directory / "model.pt")
+    return directory
+
+
+def fit_silence(directory: Path) -> Path:
+    """Has the last layer of an FSMN-VAD tell silence from sound, by their loudness."""
+    auto = load(directory)
+    layer = auto.model.encoder.out_linear2.linear
+    quiet = _inputs_of(layer, auto, np.concatenate([np.zeros(32_000), noise(2, amplitude=0.002)]))
+    vowels = [block for seed in range(8) for block in np.split(babble(4, seed=seed), 80) if level(block) > 0.05]
+    loud = _inputs_of(layer, auto, np.concatenate([noise(2, amplitude=0.1), *vowels]))
+    inputs = torch.cat((quiet, loud)).double()
+    targets = torch.cat((torch.full((len(quiet),), 6.0), torch.full((len(loud),), -6.0))).double()
+    inputs = torch.cat((inputs, torch.ones(len(inputs), 1)), dim=1)
+    ridge = 1e-3 * torch.eye(inputs.shape[1])
+    weights = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ targets)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.zero_()
+        layer.weight[0] = weights[:-1]
+        layer.bias[0] = weights[-1] + np.log(len(layer.bias) - 1)
     torch.save({"state_dict": auto.model.state_dict()}, directory / "model.pt")
     return directory
 

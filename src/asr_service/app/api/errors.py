@@ -24,6 +24,7 @@ from asr_service.domain.entities.audio_session import IllegalTransition, ReplayI
 from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLong, EmptyAudio, NoRoomForAudio
 from asr_service.domain.ports.model_store import (
     CacheNotWritable,
+    CatalogueUnusable,
     DiskFull,
     ModelCorrupt,
     ModelDownloadFailed,
@@ -109,6 +110,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     ModelMissing: _MISSING_PART,
     ModelUnsuitable: _MISSING_PART,
+    CatalogueUnusable: _MISSING_PART,
     ModelCorrupt: _MISSING_PART,
     ModelDownloadFailed: _MISSING_PART,
     CacheNotWritable: Meaning(503, INTERNAL_ERROR, EX_CANTCREAT, "server_error"),

@@ -112,10 +112,7 @@ class FunAsrEngine:
         prepared = [self._prepare(request) for request in batch]
         utterances = [utterance for utterance in prepared if isinstance(utterance, Utterance)]
         heard = iter(self._hearing.hear(utterances) if utterances else ())
-        return [
-            self._hypothesis(item, next(heard)) if isinstance(item, Utterance) else item
-            for item in prepared
-        ]
+        return [self._hypothesis(item, next(heard)) if isinstance(item, Utterance) else item for item in prepared]
 
     def _prepare(self, request: RecognitionRequest) -> Utterance | Outcome:
         language, model = request.options.language, self._capabilities.model

@@ -49,7 +49,11 @@ class FsmnModel:
     """
 
     def __init__(self, network: Any, frontend: Any) -> None:
-        if type(network).__name__ != ARCHITECTURE or (frontend.fs, frontend.frame_shift, frontend.lfr_n) != (16_000, 10, 1):
+        if type(network).__name__ != ARCHITECTURE or (frontend.fs, frontend.frame_shift, frontend.lfr_n) != (
+            16_000,
+            10,
+            1,
+        ):
             raise VoiceActivityUnavailable(
                 f"{type(network).__name__} is no FSMN-VAD for 16 kHz with a step of 10 ms.",
                 hint="Name a model such as fsmn-vad, or set vad.engine to silero.",
@@ -102,7 +106,9 @@ class FsmnModel:
         """The state as bytes; 39 KB for the published model, whose memory reaches back 0.8 s."""
         memory = [state.memory.get(layer, self._torch.zeros(self._memory_shape)) for layer in self._layers]
         floats = np.concatenate([layer.cpu().numpy().ravel() for layer in memory]).astype("<f4")
-        return _HEADER.pack(_KIND, state.windows, len(state.tail)) + state.tail.astype("<i2").tobytes() + floats.tobytes()
+        return (
+            _HEADER.pack(_KIND, state.windows, len(state.tail)) + state.tail.astype("<i2").tobytes() + floats.tobytes()
+        )
 
     def unpack(self, packed: bytes) -> FsmnState:
         """The state that ``pack`` has made bytes of.
@@ -129,11 +135,11 @@ class FsmnModel:
 
     def known(self, windows: int) -> int:
         """How many frames are known after so many windows."""
-        needed = _FRAME_LENGTH_SAMPLES + self._context * FRAME_SAMPLES
+        needed: int = _FRAME_LENGTH_SAMPLES + self._context * FRAME_SAMPLES
         return max(0, (windows * WINDOW_SAMPLES - needed) // FRAME_SAMPLES + 1)
 
     def _features(self, samples: NDArray[np.int16], first: int, end: int, *, at_start: bool) -> Any:
-        """What the network hears of the frames, counted from the start of the samples: each with its neighbours, ``[1, frames, size]``."""
+        """What the network hears of frames, counted from the start of the samples: ``[1, count, size]``, with neighbours."""
         frontend, torch = self._frontend, self._torch
         bands = self._fbank(
             torch.from_numpy(samples.astype(np.float32))[None],

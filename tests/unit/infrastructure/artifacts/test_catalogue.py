@@ -32,6 +32,10 @@ def test_the_built_in_catalogue_has_the_default_models_and_the_recordings() -> N
         "whisper-base": ArtifactKind.MODEL,
         "whisper-tiny.en": ArtifactKind.MODEL,
         "silero-vad": ArtifactKind.MODEL,
+        "paraformer-zh": ArtifactKind.MODEL,
+        "sense-voice-small": ArtifactKind.MODEL,
+        "ct-punc": ArtifactKind.MODEL,
+        "fsmn-vad": ArtifactKind.MODEL,
         "phrases": ArtifactKind.RECORDINGS,
         "librivox": ArtifactKind.RECORDINGS,
         "telephone": ArtifactKind.RECORDINGS,
@@ -46,7 +50,12 @@ def test_every_built_in_entry_has_a_source_and_a_licence() -> None:
 
 def test_models_for_recognition_name_their_engine() -> None:
     engine_of = {listed.name: listed.engine for listed in load_catalogue().entries if listed.engine}
-    assert engine_of == {"whisper-base": "faster-whisper", "whisper-tiny.en": "faster-whisper"}
+    assert engine_of == {
+        "whisper-base": "faster-whisper",
+        "whisper-tiny.en": "faster-whisper",
+        "paraformer-zh": "funasr",
+        "sense-voice-small": "funasr",
+    }
 
 
 def test_every_recording_has_its_language_and_its_words() -> None:

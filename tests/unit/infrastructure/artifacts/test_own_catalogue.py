@@ -16,7 +16,7 @@ SOURCE = HubSpec(type="model-scope", repository="iic/some-model", revision="v2.0
 def folder(tmp_path: Path) -> Path:
     """A downloaded model: files, one of them in a folder, and what a downloader leaves behind."""
     for name, content in {"model.pt": b"weights", "sub/tokens.json": b"[]", ".mv": b"x", ".cache/part": b"y"}.items():
-        path = tmp_path / "some model \x7f\"quoted\"" / name
+        path = tmp_path / 'some model \x7f"quoted"' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return path.parents[1]
@@ -42,7 +42,9 @@ def test_what_is_written_is_what_is_read(folder: Path, tmp_path: Path, sources: 
     entry = locked_entry(
         folder, "mine", engine="funasr", architecture="a", languages=("zh", "en"), licence="MIT", sources=sources
     )
-    (tmp_path / "own.toml").write_text(render(entry) + render(entry.model_copy(update={"name": "twin"})), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(
+        render(entry) + render(entry.model_copy(update={"name": "twin"})), encoding="utf-8"
+    )
     catalogue = with_own_entries(load_catalogue(), tmp_path / "own.toml")
     assert catalogue.get("mine") == entry
     assert catalogue.get("twin").files == entry.files

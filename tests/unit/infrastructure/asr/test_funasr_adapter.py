@@ -22,6 +22,7 @@ from tests.fakes.funasr_models import FakeOfflineNetwork, loaded
 from tests.fixtures.recognition_requests import recognition_request
 
 PIECES = (TimedPiece("你", 0, 400), TimedPiece("好", 400, 800))
+GREETING = Heard("你好", pieces=PIECES)
 MANDARIN = Traits(frozenset({"zh"}), word_times=True)
 
 
@@ -38,7 +39,7 @@ class FakeHearing:
         return [self._heard for _ in utterances]
 
 
-def engine(heard: Heard = Heard("你好", pieces=PIECES), **kept: Any) -> FunAsrEngine:
+def engine(heard: Heard = GREETING, **kept: Any) -> FunAsrEngine:
     return FunAsrEngine("paraformer-zh", FakeHearing(heard), **kept)
 
 

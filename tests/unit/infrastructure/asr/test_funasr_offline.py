@@ -90,7 +90,11 @@ def test_sense_voice_is_told_language_and_numbers(options: dict[str, Any], langu
 
 @pytest.mark.parametrize(
     ("kind", "wanted", "expected"),
-    [(RecognitionKind.FINAL, True, True), (RecognitionKind.FINAL, False, False), (RecognitionKind.PARTIAL, True, False)],
+    [
+        (RecognitionKind.FINAL, True, True),
+        (RecognitionKind.FINAL, False, False),
+        (RecognitionKind.PARTIAL, True, False),
+    ],
 )
 def test_times_are_for_finals_that_ask_for_them(kind: RecognitionKind, wanted: bool, expected: bool) -> None:
     assert SenseVoiceDialect().choices(utterance(kind=kind, word_times=wanted))["output_timestamp"] is expected

@@ -6,7 +6,10 @@ from asr_service.infrastructure.asr.funasr.rich_text import RichText, read_rich_
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ("<|zh|><|NEUTRAL|><|Speech|><|withitn|>开放时间早上9点至下午5点。", RichText("开放时间早上9点至下午5点。", "zh")),
+        (
+            "<|zh|><|NEUTRAL|><|Speech|><|withitn|>开放时间早上9点至下午5点。",
+            RichText("开放时间早上9点至下午5点。", "zh"),
+        ),
         ("<|yue|><|HAPPY|><|BGM|><|woitn|>呢几个字都表达唔到", RichText("呢几个字都表达唔到", "yue")),
         ("<|en|><|EMO_UNKNOWN|><|Speech|><|woitn|> the tribal chieftain ", RichText("the tribal chieftain", "en")),
         ("<|ja|>うち<|ko|>조", RichText("うち조", "ja")),

@@ -16,7 +16,9 @@ def spell(tokens: Sequence[str]) -> str:
 
 def join(words: Sequence[str]) -> str:
     """Puts words together as ``spell`` does: with a space between two words of letters, and none beside Chinese and digits."""
-    spaced = [f" {word}" if _ends_in_letter(last) and _begins_with_letter(word) else word for last, word in pairwise(words)]
+    spaced = [
+        f" {word}" if _ends_in_letter(last) and _begins_with_letter(word) else word for last, word in pairwise(words)
+    ]
     return "".join([*words[:1], *spaced])
 
 

@@ -138,7 +138,7 @@ class StreamingHearing:
     ) -> None:
         self._paraformer = paraformer
         self._spell = spell
-        self._streams = streams or StreamCache(_MOST_STREAMS, _MOST_STREAM_BYTES)
+        self._streams = StreamCache(_MOST_STREAMS, _MOST_STREAM_BYTES) if streams is None else streams
         tokens = paraformer.tokens
         self.traits = Traits(languages_of(tokens), spoken_numbers=not has_digits(tokens), streaming=True)
 

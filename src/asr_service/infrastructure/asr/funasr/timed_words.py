@@ -35,8 +35,9 @@ class _Draft:
 def timed_words(text: str, pieces: Sequence[TimedPiece], samples: int) -> tuple[Word, ...]:
     """The words of the text, in order, without overlap, inside the audio.
 
-    A piece is a word, unless it goes on with the one before it: two parts of a word have no space between them,
-    and are of no script that is written without spaces. Punctuation, which may have come into the text later, belongs to the word before it, and has no time of its own.
+    A piece is a word, unless it goes on with the one before it: two parts of a word have no space between them, and are of no
+    script that is written without spaces. Punctuation, which may have come into the text later, belongs to the word before
+    it, and has no time of its own.
 
     Args:
         text: As a client sees it.
@@ -48,7 +49,7 @@ def timed_words(text: str, pieces: Sequence[TimedPiece], samples: int) -> tuple[
     """
     drafts = _drafts(text, pieces)
     ends = [draft.first for draft in drafts[1:]] + [len(text)]
-    words = []
+    words: list[Word] = []
     position = 0
     for draft, end in zip(drafts, ends, strict=False):
         start = min(max(position, round(draft.start_ms * _SAMPLES_PER_MS)), samples)

@@ -21,7 +21,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test models run check test api-test accuracy bench context trust chaos fuzz docs lock clean
+.PHONY: help setup setup-check setup-test setup-funasr models run check test test-funasr api-test accuracy bench context trust chaos fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -34,6 +34,17 @@ setup-check:
 
 setup-test:
 	@$(PYTHON) scripts/setup.py test
+
+# torch first: pip takes the build for this machine, and FunASR whatever is there.
+setup-funasr:
+	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
+	@cmp -s requirements/funasr.txt .venv-engines/funasr.stamp || { \
+		echo 'setup-funasr: .venv-engines, a few minutes and 2 GB' && \
+		.venv-engines/bin/python -m pip install --quiet torch==2.13.0 && \
+		.venv-engines/bin/python -m pip install --quiet --requirement requirements/dev.lock && \
+		.venv-engines/bin/python -m pip install --quiet --requirement requirements/funasr.txt && \
+		.venv-engines/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && \
+		cp requirements/funasr.txt .venv-engines/funasr.stamp; }
 
 models: setup ## Fetch the default models that are not there yet
 	@$(BIN)/asr-service models pull
@@ -65,6 +76,10 @@ test: setup-test models ## The whole test suite with its coverage gates
 	@$(BIN)/coverage report --include='*/asr_service/domain/*' --fail-under=95
 	@echo 'test: coverage of the wire codecs, at least 95 %'
 	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
+
+test-funasr: setup-funasr models ## The engine of FunASR beside FunASR itself, in an environment of its own
+	@.venv-engines/bin/python -m pytest --quiet tests/engines/test_funasr_offline.py tests/engines/test_funasr_server.py \
+		tests/engines/test_funasr_streaming.py tests/engines/test_funasr_vad.py
 
 api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
 	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, WINDOW_SAMPLES, VoiceActivityUnavailable
+from asr_service.engines import open_detector
 from asr_service.infrastructure.asr.funasr.loading import load_model
+from asr_service.infrastructure.config.sections import VadSettings
 from asr_service.infrastructure.vad.fsmn_detector import FsmnVoiceActivityDetector
 from asr_service.infrastructure.vad.fsmn_model import FRAME_SAMPLES, FsmnModel, FsmnState
 from tests.contract.test_voice_activity_contract import (  # noqa: F401 - what every detector promises, with the fixture below
@@ -110,3 +112,15 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     other = load_model(tiny_funasr.build(tmp_path / "ct-punc", tiny_funasr.CT_TRANSFORMER))
     with pytest.raises(VoiceActivityUnavailable, match="CTTransformer"):
         FsmnModel(other.network, None)
+
+
+async def test_the_setting_chooses_it(directory: Path) -> None:
+    class Shelf:
+        def locate(self, name: str) -> Path:
+            assert name == "fsmn-vad"
+            return directory
+
+    detector = open_detector(VadSettings(engine="fsmn"), Shelf())  # type: ignore[arg-type]
+    assert isinstance(detector, FsmnVoiceActivityDetector)
+    assert len(await detector.open_stream().observe(sound(1))) == WINDOWS
+    await detector.close()

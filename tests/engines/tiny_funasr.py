@@ -187,6 +187,8 @@ def build(
         for parameter in network.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(spread)
+        if configuration["model"] == "CTTransformer":
+            network.decoder.bias[0] = -1e4  # no trained model writes the mark <unk>
     torch.save({"state_dict": network.state_dict()}, directory / "model.pt")
     return directory
 

@@ -36,7 +36,7 @@ setup-test:
 	@$(PYTHON) scripts/setup.py test
 
 # torch first: pip takes the build for this machine, and FunASR whatever is there.
-setup-funasr:
+setup-funasr: ## Make .venv-engines with FunASR and torch, 2 GB (nothing to do: under a second)
 	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
 	@cmp -s requirements/funasr.txt .venv-engines/funasr.stamp || { \
 		echo 'setup-funasr: .venv-engines, a few minutes and 2 GB' && \

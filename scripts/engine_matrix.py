@@ -11,14 +11,35 @@ from typing import Final, TypeAlias
 from asr_service.app.dto.language_names import LANGUAGE_NAMES
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.infrastructure.asr.faster_whisper_adapter import whisper_capabilities
+from asr_service.infrastructure.asr.funasr.hearing import Traits
+from asr_service.infrastructure.asr.funasr.offline import SenseVoiceDialect
+from asr_service.infrastructure.asr.funasr_adapter import funasr_capabilities
+from asr_service.infrastructure.asr.sherpa_onnx_adapter import SherpaOnnxEngineFactory
 from asr_service.infrastructure.config.sections import TextSettings
 from asr_service.recognizers import make_text_chain
 
 _WHISPER_LANGUAGES: Final = frozenset(LANGUAGE_NAMES) - {"yue"}  # Cantonese since large-v3
 
+_ZH_EN: Final = frozenset({"zh", "en"})
+
+
+def _sherpa(architecture: str, languages: frozenset[str] = frozenset()) -> RecognizerCapabilities:
+    return SherpaOnnxEngineFactory(Path(), architecture, architecture, languages).capabilities
+
+
+# Of Paraformer the table of tokens says which languages it writes, and whether it has digits; these are those of paraformer-zh.
+_SEACO_PARAFORMER: Final = Traits(_ZH_EN, word_times=True, hotwords=True, spoken_numbers=True)
+_STREAMING_PARAFORMER: Final = Traits(_ZH_EN, spoken_numbers=True, streaming=True)
+
 ENGINES: Final = (
     ("Whisper, multilingual", whisper_capabilities("whisper-base", _WHISPER_LANGUAGES)),
     ("Whisper, English only", whisper_capabilities("whisper-tiny.en", frozenset({"en"}))),
+    ("Paraformer with ct-punc", funasr_capabilities("paraformer-zh", _SEACO_PARAFORMER, restores_punctuation=True)),
+    ("streaming Paraformer", funasr_capabilities("paraformer-zh-streaming", _STREAMING_PARAFORMER)),
+    ("SenseVoice", funasr_capabilities("sense-voice-small", SenseVoiceDialect.traits)),
+    ("Moonshine, English", _sherpa("moonshine", frozenset({"en"}))),
+    ("SenseVoice, ONNX", _sherpa("sense-voice")),
+    ("streaming transducer, ONNX", _sherpa("transducer-streaming", frozenset({"en"}))),
 )
 """Kind of model, and what it can do: a line for each."""
 
@@ -28,6 +49,7 @@ _BY_ITSELF: Final = "engine"
 _FEATURES: Final[tuple[tuple[str, _Cell], ...]] = (
     ("engine", lambda engine: engine.engine),
     ("languages", lambda engine: _languages(engine.languages)),
+    ("hears an utterance as it grows", lambda engine: engine.streaming),
     ("word times", lambda engine: engine.word_times),
     ("hotwords", lambda engine: engine.hotwords),
     ("prompt", lambda engine: engine.prompt),

@@ -1,11 +1,11 @@
 """The composition root: the one place that knows both sides, the use cases and the adapters."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.v1.live.connection import ConnectionLimits
@@ -36,8 +36,10 @@ from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
+from asr_service.engines import open_detector
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
-from asr_service.infrastructure.artifacts.catalogue import load_catalogue
+from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
+from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
 from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
@@ -49,7 +51,6 @@ from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
-from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
 from asr_service.nodes import Node, listening_to_others, open_node
 from asr_service.recognizers import compose_recognizer, make_text_chain, open_pools, plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
@@ -89,13 +90,23 @@ def wire_protocols(settings: Settings) -> tuple[WireProtocol, ...]:
     )
 
 
+def open_catalogue(settings: Settings) -> Catalogue:
+    """What can be had: the built-in entries, then the user's own.
+
+    Raises:
+        CatalogueUnusable: The user's catalogue cannot be read, or breaks a rule.
+    """
+    built_in, own = load_catalogue(), settings.models.catalogue
+    return built_in if own is None else with_own_entries(built_in, own)
+
+
 def open_model_store(settings: Settings) -> ModelStore:
     """The models and recordings on this machine."""
     recognizer, models = settings.recognizer, settings.models
     own = {} if recognizer.model_directory is None else {recognizer.model: recognizer.model_directory}
     return CachedModelStore(
         models.cache_directory,
-        load_catalogue(),
+        open_catalogue(settings),
         local_directories=models.local_directories,
         own_models=own,
         offline=models.offline,
@@ -104,7 +115,7 @@ def open_model_store(settings: Settings) -> ModelStore:
 
 def open_recordings(settings: Settings) -> RecordingLibrary:
     """The recordings of the catalogue."""
-    return RecordingLibrary(open_model_store(settings), load_catalogue())
+    return RecordingLibrary(open_model_store(settings), open_catalogue(settings))
 
 
 def open_decoder(settings: Settings) -> PyAvAudioDecoder:
@@ -134,11 +145,13 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that is named is not there, or not as it should be.
         EngineUnknown, EngineNotInstalled: Nothing here can run it.
+        VoiceActivityUnavailable: The detector's model cannot be loaded.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
     store, wanted = open_model_store(settings), settings.recognizer
     plans = plan_pools(wanted, store, find_hardware(wanted.device))
-    detector = _detector(settings, store.locate("silero-vad"), metrics)
+    detector = await asyncio.to_thread(open_detector, settings.vad, store)
+    metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
     try:
         load = watch_load(plans, settings.partials.policy(), metrics)
         async with open_pools(plans, wanted, metrics, load) as pools:
@@ -146,18 +159,6 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
             yield Engines(open_decoder(settings), detector, recognizer, pools.check, load)
     finally:
         await detector.close()
-
-
-def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> SileroVoiceActivityDetector:
-    wanted = settings.vad
-    detector = SileroVoiceActivityDetector(
-        model_directory / "silero_vad.onnx",
-        threads=wanted.threads,
-        max_batch=wanted.max_batch,
-        max_waiting=wanted.max_waiting,
-    )
-    metrics.observe_queue("voice_activity", lambda: detector.waiting, wanted.max_waiting)
-    return detector
 
 
 @asynccontextmanager

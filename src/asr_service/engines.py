@@ -1,4 +1,4 @@
-"""The table of engines, for the composition root: which there are, and how settings become a factory of one."""
+"""For the composition root: the table of engines, how settings become a factory of one, and which detector they ask for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,9 +8,15 @@ from typing import Final, TypeAlias
 from asr_service.domain.ports.model_store import ModelStore, RecognitionModel
 from asr_service.domain.ports.recognizer import EngineUnknown
 from asr_service.infrastructure.asr.engine import EngineFactory, needs_extra
+from asr_service.infrastructure.asr.funasr.loading import load_model
+from asr_service.infrastructure.asr.funasr.streaming import ChunkPlan
+from asr_service.infrastructure.asr.funasr_adapter import FunAsrEngineFactory
 from asr_service.infrastructure.asr.pool_sizing import Hardware
 from asr_service.infrastructure.asr.sherpa_onnx_adapter import SherpaOnnxEngineFactory
-from asr_service.infrastructure.config.sections import RecognizerSettings
+from asr_service.infrastructure.config.sections import RecognizerSettings, VadSettings
+from asr_service.infrastructure.vad.fsmn_detector import FsmnVoiceActivityDetector
+from asr_service.infrastructure.vad.fsmn_model import FsmnModel
+from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
 
 EngineBuilder: TypeAlias = Callable[[RecognitionModel, RecognizerSettings, Hardware, int], EngineFactory]
 """Makes the factory for a model, by the settings, on the hardware, for the GPU of that number (0 on a CPU)."""
@@ -54,17 +60,33 @@ def _sherpa_onnx(
     )
 
 
+def _funasr(
+    model: RecognitionModel, wanted: RecognizerSettings, hardware: Hardware, device_index: int
+) -> EngineFactory:
+    before, frames, after = wanted.streaming_chunk
+    return FunAsrEngineFactory(
+        model.directory,
+        model.name,
+        punctuation_directory=model.punctuation,
+        device=hardware.device,
+        device_index=device_index,
+        threads=wanted.threads_per_worker,
+        plan=ChunkPlan(before, frames, after, wanted.encoder_look_back, wanted.decoder_look_back),
+    )
+
+
 ENGINES: Final[Mapping[str, EngineBuilder]] = MappingProxyType(
     {
         FASTER_WHISPER: _faster_whisper,
         "sherpa-onnx": _sherpa_onnx,
+        "funasr": _funasr,
     }
 )
 """Every engine, a line each; docs/engines.md says how one is added."""
 
 
 def find_model(name: str, wanted: RecognizerSettings, store: ModelStore) -> RecognitionModel:
-    """The model of that name, with what the settings say of it if it is the main one.
+    """The model of that name, with what the settings say of it if it is the main one, and with the model for punctuation.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: It is not there, or not fit for recognition.
@@ -77,6 +99,8 @@ def find_model(name: str, wanted: RecognizerSettings, store: ModelStore) -> Reco
             architecture=wanted.architecture or model.architecture,
             languages=frozenset(wanted.languages) or model.languages,
         )
+    if wanted.punctuation_model:
+        model = replace(model, punctuation=store.locate(wanted.punctuation_model))
     return model if model.engine else replace(model, engine=FASTER_WHISPER)
 
 
@@ -99,3 +123,25 @@ def engine_factories(
             hint=f"Known engines: {', '.join(sorted(engines))}.",
         )
     return [builder(model, wanted, hardware, index) for index in range(max(1, hardware.gpus))]
+
+
+def open_detector(wanted: VadSettings, store: ModelStore) -> SileroVoiceActivityDetector | FsmnVoiceActivityDetector:
+    """The detector of voice activity, loaded; whoever asked closes it. Takes 0.1 s for Silero, seconds for FSMN.
+
+    Raises:
+        ModelMissing, ModelCorrupt: Its model is not there, or not as it should be.
+        EngineNotInstalled: It needs a package that is not installed.
+        VoiceActivityUnavailable: Its model cannot be used.
+    """
+    directory = store.locate(wanted.model)
+    if wanted.engine == "fsmn":
+        model = load_model(directory, threads=wanted.threads)
+        return FsmnVoiceActivityDetector(
+            FsmnModel(model.network, model.settings["frontend"]), max_waiting=wanted.max_waiting
+        )
+    return SileroVoiceActivityDetector(
+        directory / "silero_vad.onnx",
+        threads=wanted.threads,
+        max_batch=wanted.max_batch,
+        max_waiting=wanted.max_waiting,
+    )

@@ -11,6 +11,8 @@ from asr_service.domain.value_objects.asr_config import Numbers
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.engines import engine_factories, find_model
 from asr_service.infrastructure.asr.faster_whisper_adapter import FasterWhisperEngineFactory
+from asr_service.infrastructure.asr.funasr.streaming import ChunkPlan
+from asr_service.infrastructure.asr.funasr_adapter import FunAsrEngineFactory
 from asr_service.infrastructure.asr.pool_sizing import Hardware
 from asr_service.infrastructure.config.problems import InvalidSettings
 from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
@@ -33,8 +35,13 @@ class Shelf:
             raise ModelMissing(f"{name} is missing.")
         return RecognitionModel(name, Path("/models", name), self._engine_of[name])
 
+    def locate(self, name: str) -> Path:
+        return Path("/models", name)
 
-SHELF: Any = Shelf(whisper_base="faster-whisper", whisper_tiny="faster-whisper", singer="gramophone", own="")
+
+SHELF: Any = Shelf(
+    whisper_base="faster-whisper", whisper_tiny="faster-whisper", paraformer="funasr", singer="gramophone", own=""
+)
 
 
 def models(plan: PoolPlan | None) -> list[tuple[str, str, int, str]]:
@@ -166,3 +173,33 @@ def test_a_model_of_an_engine_that_is_unknown_is_refused_with_those_that_are_kno
     with pytest.raises(EngineUnknown, match="gramophone") as refusal:
         plan_pools(RecognizerSettings(fallback_model="singer"), SHELF, TWO_CPUS)
     assert "faster-whisper" in (refusal.value.hint or "")
+
+
+# --- FunASR
+
+
+def test_a_model_of_funasr_has_its_chunks_and_its_punctuation() -> None:
+    wanted = RecognizerSettings(
+        model="paraformer",
+        punctuation_model="ct-punc",
+        streaming_chunk=(5, 8, 3),
+        encoder_look_back=2,
+        decoder_look_back=0,
+    )
+    (factory,) = plan_pools(wanted, SHELF, TWO_CPUS).main.factories
+    assert factory == FunAsrEngineFactory(
+        Path("/models/paraformer"),
+        "paraformer",
+        punctuation_directory=Path("/models/ct-punc"),
+        plan=ChunkPlan(5, 8, 3, encoder_look_back=2, decoder_look_back=0),
+    )
+
+
+def test_models_of_funasr_run_on_every_gpu() -> None:
+    factories = plan_pools(RecognizerSettings(model="paraformer"), SHELF, TWO_GPUS).main.factories
+    assert [
+        (factory.device, factory.device_index) for factory in factories if isinstance(factory, FunAsrEngineFactory)
+    ] == [
+        ("cuda", 0),
+        ("cuda", 1),
+    ]

@@ -11,11 +11,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from asr_service.bootstrap import open_model_store, open_recordings
 from asr_service.domain.ports.model_store import ModelState, PullProgress
+from asr_service.infrastructure.artifacts.catalogue import HubSpec
+from asr_service.infrastructure.artifacts.hub_source import DEFAULT_ENDPOINTS
+from asr_service.infrastructure.artifacts.own_catalogue import locked_entry, render
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
 
-RUNTIME_MODELS = ("silero-vad",)
-"""Needed beside the recognizer's models, whatever they are."""
 SAMPLE_RECORDINGS = "phrases"
 
 models = typer.Typer(help="Models and recordings on this machine.", no_args_is_help=True)
@@ -65,6 +66,41 @@ def remove(names: Annotated[list[str], typer.Argument(help="Names as in the list
         typer.echo(f"{name}: removed")
 
 
+@models.command()
+def lock(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with all files of a model, and no others.", show_default=False)
+    ],
+    name: Annotated[str, typer.Option(help="What the model is to be called; left out, as the folder.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="The engine that runs it; left out, none: it is for another purpose.")
+    ] = "",
+    architecture: Annotated[str, typer.Option(help="What the files are, where the engine cannot see it.")] = "",
+    languages: Annotated[
+        str, typer.Option(help="Their codes, separated by commas, where the engine cannot see them.")
+    ] = "",
+    licence: Annotated[str, typer.Option(help="As the model's card names it.")] = "unknown",
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where others find the same files: model-scope:REPOSITORY@REVISION or hugging-face:….",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a catalogue entry that pins the files of a folder; append it to the file that models.catalogue names."""
+    entry = locked_entry(
+        folder,
+        name or folder.resolve().name,
+        engine=engine or None,
+        architecture=architecture or None,
+        languages=[code for code in languages.replace(" ", "").split(",") if code],
+        licence=licence,
+        sources=[_hub(text) for text in source or ()],
+    )
+    typer.echo(render(entry), nl=False)
+
+
 def samples(
     folder: Annotated[Path, typer.Argument(help="The folder; left out, it is this one.", show_default=False)] = Path(),
 ) -> None:
@@ -77,7 +113,15 @@ def samples(
 
 
 def _chosen(names: list[str] | None, settings: Settings) -> list[str]:
-    return names or [*settings.recognizer.catalogue_models, *RUNTIME_MODELS]
+    return names or [*settings.recognizer.catalogue_models, settings.vad.model]
+
+
+def _hub(text: str) -> HubSpec:
+    hub, _, place = text.partition(":")
+    repository, _, revision = place.rpartition("@")
+    if hub not in DEFAULT_ENDPOINTS or not (repository and revision):
+        raise typer.BadParameter(f"{text!r} is not of the form model-scope:REPOSITORY@REVISION", param_hint="--source")
+    return HubSpec(type=hub, repository=repository, revision=revision)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -122,3 +122,47 @@ def test_samples_need_their_recordings(run: Run) -> None:
     finished = run("samples")
     assert finished.exit_code == 66
     assert "'phrases' is not in the catalogue" in finished.err
+
+
+# --- models of one's own
+
+
+def test_a_folder_that_is_locked_can_be_pulled_like_any_model(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shelf" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "model.pt").write_bytes(b"weights")
+    locked = run(
+        "models", "lock", folder, "--engine", "funasr", "--source", "model-scope:iic/mine@v1", "--languages", "zh, en"
+    )
+    assert locked.exit_code == 0
+    (tmp_path / "own.toml").write_text(locked.out, encoding="utf-8")
+    monkeypatch.setenv("ASR_MODELS__CATALOGUE", str(tmp_path / "own.toml"))
+    assert "mine" in run("models", "list").out
+    assert run("models", "pull", "mine").exit_code == 0
+    (folder / "model.pt").write_bytes(b"altered")
+    assert run("models", "remove", "mine").exit_code == 0
+    refused = run("models", "pull", "mine")
+    assert refused.exit_code == 69
+    assert "model_download_failed" in refused.err
+
+
+@pytest.mark.parametrize("source", ["somewhere:a/b@c", "model-scope:a/b", "model-scope:@v1", "model-scope"])
+def test_a_source_of_another_form_is_refused(run: Run, tmp_path: Path, source: str) -> None:
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    assert run("models", "lock", tmp_path, "--source", source).exit_code == 2
+
+
+def test_a_catalogue_that_cannot_be_read_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASR_MODELS__CATALOGUE", str(tmp_path / "nowhere.toml"))
+    assert "catalogue_unusable" in run("models", "list").err
+
+
+@pytest.mark.usefixtures("shelf")
+def test_without_names_the_models_of_the_settings_are_meant(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASR_RECOGNIZER__MODEL", MODEL_NAME)
+    monkeypatch.setenv("ASR_VAD__ENGINE", "fsmn")
+    pulled = run("models", "pull")
+    assert MODEL_NAME in pulled.out
+    assert "'fsmn-vad' is not in the catalogue" in pulled.err

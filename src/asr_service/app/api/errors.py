@@ -28,6 +28,7 @@ from asr_service.domain.ports.audio_decoder import AudioNotDecodable, AudioTooLo
 from asr_service.domain.ports.live_feed import FollowerTooSlow
 from asr_service.domain.ports.model_store import (
     CacheNotWritable,
+    CatalogueUnusable,
     DiskFull,
     ModelCorrupt,
     ModelDownloadFailed,
@@ -118,6 +119,7 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     ModelMissing: _MISSING_PART,
     ModelUnsuitable: _MISSING_PART,
+    CatalogueUnusable: _MISSING_PART,
     ModelCorrupt: _MISSING_PART,
     ModelDownloadFailed: _MISSING_PART,
     CacheNotWritable: Meaning(503, INTERNAL_ERROR, EX_CANTCREAT, "server_error"),

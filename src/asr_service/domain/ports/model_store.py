@@ -33,6 +33,12 @@ class ModelUnsuitable(AsrError):
     code = "model_unsuitable"
 
 
+class CatalogueUnusable(AsrError):
+    """A catalogue of the user's own cannot be read, or an entry that is to be written breaks a rule."""
+
+    code = "catalogue_unusable"
+
+
 class ModelDownloadFailed(AsrError):
     """No source could give the files.
 
@@ -101,6 +107,7 @@ class RecognitionModel:
         engine: Name of the engine that reads them, for example ``faster-whisper``; empty: nobody said.
         architecture: What the files are, in the words of the engine, for example ``moonshine``; empty: the engine sees it.
         languages: Codes of the languages that it recognizes; empty: the engine finds them in the files.
+        punctuation: The folder of a model that puts punctuation into its texts; ``None``: there is none.
     """
 
     name: str
@@ -108,6 +115,7 @@ class RecognitionModel:
     engine: str = ""
     architecture: str = ""
     languages: frozenset[str] = frozenset()
+    punctuation: Path | None = None
 
 
 class PullStage(StrEnum):

@@ -37,7 +37,7 @@ class VoiceActivityStream(Protocol):
         ...
 
     def state(self) -> bytes:
-        """What another stream goes on from, with the next window, as this one would; at most 4 KiB. Not during a call."""
+        """What another stream goes on from, with the next window, as this one would; at most 64 KiB. Not during a call."""
         ...
 
 

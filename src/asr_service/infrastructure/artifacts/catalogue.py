@@ -156,7 +156,9 @@ class Catalogue(_Record):
             if entry.name == name:
                 return entry
         known = ", ".join(entry.name for entry in self.entries)
-        raise ModelUnknown(f"{name[:80]!r} is not in the catalogue.", hint=f"Known names: {known}.")
+        raise ModelUnknown(
+            f"{name[:80]!r} is not in the catalogue.", hint=f"Known names: {known}; models.catalogue adds others."
+        )
 
 
 def load_catalogue(path: Path = BUILT_IN_CATALOGUE) -> Catalogue:

@@ -53,7 +53,7 @@ class SherpaOnnxEngineFactory:
             ModelCorrupt: The pieces of the text cannot be read.
         """
         architecture = architecture_of(self.architecture)
-        capabilities = self._capabilities(architecture)
+        capabilities = self.capabilities
         with needs_extra("sherpa"):
             import sherpa_onnx  # noqa: PLC0415 - of an extra
         if architecture.streaming:
@@ -62,7 +62,14 @@ class SherpaOnnxEngineFactory:
         recognizer = self._load(sherpa_onnx.OfflineRecognizer, architecture)
         return OfflineSherpaEngine(recognizer, capabilities, architecture.min_samples)
 
-    def _capabilities(self, architecture: Architecture) -> RecognizerCapabilities:
+    @property
+    def capabilities(self) -> RecognizerCapabilities:
+        """What the engine will be able to do; nothing is loaded for it.
+
+        Raises:
+            ModelUnsuitable: The architecture is unknown, or the languages are.
+        """
+        architecture = architecture_of(self.architecture)
         languages = self.languages or architecture.languages
         if not languages:
             raise ModelUnsuitable(
@@ -79,6 +86,8 @@ class SherpaOnnxEngineFactory:
             spoken_numbers=False,
             translation=False,
             max_seconds=architecture.max_seconds,
+            punctuation=architecture.written,
+            casing=architecture.written,
             streaming=architecture.streaming,
         )
 

@@ -12,5 +12,11 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {
         "recognizer.finals_context_s": 30,
     },
+    "funasr-zh": {
+        "recognizer.model": "paraformer-zh",
+        "recognizer.partials_model": "paraformer-zh-streaming",
+        "recognizer.punctuation_model": "ct-punc",
+        "partials.interval_ms": 600,
+    },
 }
 """The settings of each preset by key. What ``balanced`` means are the defaults; docs/configuration.md has the measurements."""

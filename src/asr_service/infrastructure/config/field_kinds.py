@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 ANY: Final = "*"
 
@@ -78,6 +78,15 @@ Languages: TypeAlias = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")], ...],
     BeforeValidator(_split),
     Told(allowed="codes such as en, separated by commas"),
+]
+Chunk: TypeAlias = Annotated[
+    tuple[
+        Annotated[int, Field(ge=0, le=100)],
+        Annotated[int, Field(ge=1, le=100)],
+        Annotated[int, Field(ge=0, le=100)],
+    ],
+    BeforeValidator(_split),
+    Told(allowed="three numbers, separated by commas"),
 ]
 Networks: TypeAlias = Annotated[
     tuple[str, ...],

@@ -13,6 +13,7 @@ from asr_service.domain.value_objects.asr_config import (
     RecognitionOptions,
 )
 from asr_service.infrastructure.config.field_kinds import (
+    Chunk,
     DatabaseUrl,
     Directories,
     Directory,
@@ -128,7 +129,7 @@ class ServerSettings(Section):
 class RecognizerSettings(Section):
     """The models that turn speech into text, and the processes that they run in."""
 
-    preset: Literal["fast", "balanced", "accurate"] = Field(
+    preset: Literal["fast", "balanced", "accurate", "funasr-zh"] = Field(
         default="balanced", description="Bundle of settings; it holds for those that are set nowhere else."
     )
     model: str = Field(
@@ -154,6 +155,20 @@ class RecognizerSettings(Section):
     fallback_model: str = Field(
         default="",
         description="Name of a model for finals that the other one fails on or has no room for; empty: none.",
+    )
+    punctuation_model: str = Field(
+        default="",
+        description="Name of a model that puts punctuation into finals of the engine funasr that have none; empty: none.",
+    )
+    streaming_chunk: Chunk = Field(
+        default=(0, 10, 5),
+        description="How a streaming Paraformer goes through the audio: frames of 60 ms before, in and after a chunk.",
+    )
+    encoder_look_back: int = Field(
+        default=4, ge=0, le=100, description="Chunks that the encoder of a streaming Paraformer looks back."
+    )
+    decoder_look_back: int = Field(
+        default=1, ge=0, le=100, description="Chunks that the decoder of a streaming Paraformer looks back."
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="Where the model runs; auto: GPU if there is one."
@@ -237,7 +252,7 @@ class RecognizerSettings(Section):
     @property
     def catalogue_models(self) -> list[str]:
         """Every model that is needed from the catalogue, each once."""
-        named = dict.fromkeys((self.model, self.partials_model, self.fallback_model))
+        named = dict.fromkeys((self.model, self.partials_model, self.fallback_model, self.punctuation_model))
         own = self.model if self.model_directory is not None else ""
         return [name for name in named if name not in ("", own)]
 
@@ -258,6 +273,10 @@ class RecognizerSettings(Section):
 class VadSettings(Section):
     """The detector of voice activity."""
 
+    engine: Literal["silero", "fsmn"] = Field(
+        default="silero",
+        description="Silero, or FunASR's FSMN-VAD, which needs the extra funasr and looks at streams singly.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="CPU threads for the detector.")
     max_batch: int = Field(default=128, ge=1, le=1024, description="Most sessions whose audio is looked at in one go.")
     max_waiting: int = Field(
@@ -266,6 +285,11 @@ class VadSettings(Section):
         le=100_000,
         description="Sessions whose audio may wait for the detector; with more, the rest are not read from meanwhile.",
     )
+
+    @property
+    def model(self) -> str:
+        """The detector's model in the catalogue."""
+        return {"silero": "silero-vad", "fsmn": "fsmn-vad"}[self.engine]
 
 
 class EndpointingSettings(Section):
@@ -373,6 +397,10 @@ class ModelSettings(Section):
     )
     local_directories: Directories = Field(
         default=(), description="Directories that are searched before anything is downloaded."
+    )
+    catalogue: File | None = Field(
+        default=None,
+        description="A catalogue of your own, after the built-in one; `asr-service models lock` writes entries for it.",
     )
     offline: bool = Field(default=False, description="Whether downloads are forbidden; models must be there already.")
 

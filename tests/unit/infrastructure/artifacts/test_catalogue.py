@@ -33,6 +33,10 @@ def test_the_built_in_catalogue_has_the_default_models_and_the_recordings() -> N
         "whisper-tiny.en": ArtifactKind.MODEL,
         "moonshine-tiny-en": ArtifactKind.MODEL,
         "silero-vad": ArtifactKind.MODEL,
+        "paraformer-zh": ArtifactKind.MODEL,
+        "sense-voice-small": ArtifactKind.MODEL,
+        "ct-punc": ArtifactKind.MODEL,
+        "fsmn-vad": ArtifactKind.MODEL,
         "phrases": ArtifactKind.RECORDINGS,
         "librivox": ArtifactKind.RECORDINGS,
         "telephone": ArtifactKind.RECORDINGS,
@@ -51,6 +55,8 @@ def test_models_for_recognition_name_their_engine() -> None:
         "whisper-base": "faster-whisper",
         "whisper-tiny.en": "faster-whisper",
         "moonshine-tiny-en": "sherpa-onnx",
+        "paraformer-zh": "funasr",
+        "sense-voice-small": "funasr",
     }
 
 

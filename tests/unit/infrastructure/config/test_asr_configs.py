@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from asr_service.infrastructure.config.asr_configs import PRESETS
 from asr_service.infrastructure.config.effective import effective
@@ -45,7 +46,7 @@ def test_a_setting_that_is_written_anywhere_wins_over_the_preset(name: str, key:
     section, _, leaf = key.partition(".")
     default = effective(Settings())[key].value
     path = tmp_path / "asr.yaml"
-    path.write_text(f"{section}:\n  {leaf}: {default}\n")
+    path.write_text(yaml.safe_dump({section: {leaf: default}}))
     settings = load_settings(config_file=path, env_file=None, environ={"ASR_RECOGNIZER__PRESET": name})
     assert effective(settings)[key].value == default
     assert settings.source_of(key) == str(path)

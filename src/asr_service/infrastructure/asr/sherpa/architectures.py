@@ -27,6 +27,7 @@ class Architecture:
         beam: Whether it can be searched with a beam, which is also what hotwords need.
         languages: Codes that every such model knows; empty: they are different ones, and somebody has to say which.
         tells_language: Whether the loader wants to be told the language if there is only one.
+        written: Whether its texts are as in print, with punctuation and capital letters.
         options: Further arguments of the loader.
         min_samples: Shorter audio is filled up with silence: the convolutions at the entrance need so much.
         max_seconds: Longest audio that it is given.
@@ -40,6 +41,7 @@ class Architecture:
     beam: bool = False
     languages: frozenset[str] = frozenset()
     tells_language: bool = False
+    written: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
     min_samples: int = 1_600
     max_seconds: float = 30.0
@@ -54,6 +56,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
         "moonshine": Architecture(
             "from_moonshine_v2",
             MappingProxyType({"encoder": "encoder_model*.ort", "decoder": "decoder_model_merged*.ort"}),
+            written=True,
         ),
         "moonshine-v1": Architecture(
             "from_moonshine",
@@ -65,6 +68,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
                     "cached_decoder": "cached_decode*.onnx",
                 }
             ),
+            written=True,
         ),
         "sense-voice": Architecture(
             "from_sense_voice",
@@ -72,12 +76,13 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             word_times=True,
             languages=frozenset({"zh", "en", "ja", "ko", "yue"}),
             tells_language=True,
+            written=True,
             options=MappingProxyType({"use_itn": True}),
         ),
         "paraformer": Architecture(
             "from_paraformer", MappingProxyType({"paraformer": "*model*.onnx"}), languages=frozenset({"zh", "en"})
         ),
-        "whisper": Architecture("from_whisper", _ENCODER_DECODER, tells_language=True, max_seconds=29.0),
+        "whisper": Architecture("from_whisper", _ENCODER_DECODER, tells_language=True, written=True, max_seconds=29.0),
         "fire-red": Architecture("from_fire_red_asr", _ENCODER_DECODER, languages=frozenset({"zh", "en"})),
         "transducer": Architecture("from_transducer", _TRANSDUCER, word_times=True, beam=True),
         "zipformer-ctc": _ctc("from_zipformer_ctc"),

@@ -80,6 +80,33 @@ def test_a_missing_model(environment: dict[str, str], tmp_path: Path) -> None:
     assert "listening" not in ended.stdout
 
 
+def test_an_engine_that_is_unknown(environment: dict[str, str], tmp_path: Path) -> None:
+    ended = asr_service(environment | {"ASR_RECOGNIZER__ENGINE": "gramophone"}, tmp_path, "serve", "--port", "0")
+
+    assert ended.returncode == 69
+    assert "engine_unknown whisper-base needs the engine 'gramophone'" in ended.stderr
+    assert "Known engines: faster-whisper" in ended.stderr
+
+
+def test_an_engine_whose_package_is_not_installed(environment: dict[str, str], tmp_path: Path) -> None:
+    absent = "raise ModuleNotFoundError('No module named sherpa_onnx', name='sherpa_onnx')"
+    (tmp_path / "sherpa_onnx.py").write_text(absent, encoding="utf-8")
+    own = {
+        "PYTHONPATH": str(tmp_path),
+        "ASR_RECOGNIZER__MODEL": "own",
+        "ASR_RECOGNIZER__MODEL_DIRECTORY": str(tmp_path),
+        "ASR_RECOGNIZER__ENGINE": "sherpa-onnx",
+        "ASR_RECOGNIZER__ARCHITECTURE": "moonshine",
+        "ASR_RECOGNIZER__LANGUAGES": "en",
+    }
+
+    ended = asr_service(environment | own, tmp_path, "serve", "--port", "0")
+
+    assert ended.returncode == 75
+    assert "The engine needs sherpa_onnx, which is not installed." in ended.stderr
+    assert "Run: pip install 'asr-service[server,sherpa]'" in ended.stderr
+
+
 def test_invalid_settings(environment: dict[str, str], tmp_path: Path) -> None:
     wrong = {
         "ASR_RECOGNIZER__BEAM_SIZE": "many",

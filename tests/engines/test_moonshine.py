@@ -11,7 +11,7 @@ from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.infrastructure.asr.engine import Engine
 from asr_service.infrastructure.asr.self_test import noise_request, run_self_test
 from asr_service.infrastructure.asr.sherpa_onnx_adapter import SherpaOnnxEngineFactory
-from tests.fixtures.native_client import stream
+from tests.fixtures.native_client import connected, stream
 from tests.fixtures.recognition_requests import recognition_request
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import StartServer
@@ -28,21 +28,15 @@ def text_of(engine: Engine, request: RecognitionRequest) -> str:
     return outcome.text
 
 
-def test_the_name_of_the_model_is_all_it_takes(
-    start_server: StartServer, moonshine: RecognitionModel, english_clip: Clip
-) -> None:
-    server = start_server(ASR_RECOGNIZER__MODEL=moonshine.name)
-    assert server.get("/v1/models").json()["data"][0]["id"] == moonshine.name
-    server.assert_stops_cleanly()
-
-
 async def test_english_speech_becomes_partials_and_then_finals(
     start_server: StartServer, moonshine: RecognitionModel, english_clip: Clip
 ) -> None:
+    """The name of the model is all it takes."""
     server = start_server(ASR_RECOGNIZER__MODEL=moonshine.name)
 
     dialogue = await stream(server.ws_url, english_clip.pcm, speed=2.0)
 
+    assert server.get("/v1/models").json()["data"][0]["id"] == moonshine.name
     assert english_clip.errors_in(dialogue.text) <= 0.1, dialogue.text
     assert len(dialogue.of("final")) == 2
     assert dialogue.of("partial")
@@ -52,13 +46,13 @@ async def test_english_speech_becomes_partials_and_then_finals(
 
 
 async def test_a_language_that_it_does_not_know_is_refused(
-    start_server: StartServer, moonshine: RecognitionModel, english_clip: Clip
+    start_server: StartServer, moonshine: RecognitionModel
 ) -> None:
     server = start_server(ASR_RECOGNIZER__MODEL=moonshine.name)
 
-    dialogue = await stream(server.ws_url, english_clip.pcm, language="zh")
-
-    assert dialogue.only("error")["code"] == "unsupported_language"
+    async with connected(server.ws_url) as client:
+        await client.send("start", language="zh")
+        assert (await client.receive_until("error"))["code"] == "unsupported_language"
     server.assert_stops_cleanly()
 
 

@@ -153,11 +153,13 @@ class CountingStream:
 def test_a_final_ends_its_stream(streaming_transducer: Path) -> None:
     """Speech may go on after a speculative final: the next partial begins a new stream."""
     engine = engine_on(streaming_transducer, 1)
+    fed = Fed(engine)
     pcm = babble(3.0, seed=5)
     texts(engine, [recognition_request(pcm=pcm[:32_000], kind=PARTIAL)])
     texts(engine, [recognition_request(pcm=pcm[:40_000], kind=FINAL)])
     longer = recognition_request(pcm=pcm[:64_000], kind=PARTIAL)
     assert texts(engine, [longer]) == [expected(streaming_transducer, 1, longer)]
+    assert fed.samples == [16_000, 4_000, TAIL_SAMPLES, 32_000]
 
 
 def test_audio_that_turns_out_different_is_heard_from_its_start(streaming_transducer: Path) -> None:

@@ -32,7 +32,7 @@ def list_models() -> None:
         colour = {ModelState.INSTALLED: typer.colors.GREEN, ModelState.CORRUPT: typer.colors.RED}.get(entry.state)
         state = typer.style(f"{entry.state:<10}", fg=colour)
         typer.echo(
-            f"{entry.name:<16} {state} {entry.size_bytes / 1e6:7.1f} MB  {entry.licence:<13} {entry.description}"
+            f"{entry.name:<18} {state} {entry.size_bytes / 1e6:7.1f} MB  {entry.licence:<13} {entry.description}"
         )
 
 

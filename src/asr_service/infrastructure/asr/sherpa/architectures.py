@@ -7,7 +7,7 @@ from typing import Final
 
 from asr_service.domain.ports.model_store import ModelUnsuitable
 
-_ANY_MODEL: Final = MappingProxyType({"model": "*model*.onnx"})
+_ANY_MODEL: Final = MappingProxyType({"model": "*.onnx"})
 _TRANSDUCER: Final = MappingProxyType(
     {"encoder": "*encoder*.onnx", "decoder": "*decoder*.onnx", "joiner": "*joiner*.onnx"}
 )
@@ -80,7 +80,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             options=MappingProxyType({"use_itn": True}),
         ),
         "paraformer": Architecture(
-            "from_paraformer", MappingProxyType({"paraformer": "*model*.onnx"}), languages=frozenset({"zh", "en"})
+            "from_paraformer", MappingProxyType({"paraformer": "*.onnx"}), languages=frozenset({"zh", "en"})
         ),
         "whisper": Architecture("from_whisper", _ENCODER_DECODER, tells_language=True, written=True, max_seconds=29.0),
         "fire-red": Architecture("from_fire_red_asr", _ENCODER_DECODER, languages=frozenset({"zh", "en"})),

@@ -78,8 +78,8 @@ test: setup-test models ## The whole test suite with its coverage gates
 	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
 
 test-funasr: setup-funasr models ## The engine of FunASR beside FunASR itself, in an environment of its own
-	@.venv-engines/bin/python -m pytest --quiet tests/engines/test_funasr_offline.py tests/engines/test_funasr_server.py \
-		tests/engines/test_funasr_streaming.py tests/engines/test_funasr_vad.py
+	@.venv-engines/bin/python -m pytest --quiet tests/engines/test_funasr_contract.py tests/engines/test_funasr_offline.py \
+		tests/engines/test_funasr_server.py tests/engines/test_funasr_streaming.py tests/engines/test_funasr_vad.py
 
 api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
 	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py

@@ -64,9 +64,9 @@ def floats(pcm: bytes) -> NDArray[np.float32]:
 def told_by_funasr(
     directory: Path, sounds: Sequence[bytes], *, models: dict[str, str] | None = None, **told: Any
 ) -> list[Any]:
-    """FunASR's results for the sounds in one batch."""
+    """FunASR's results for the sounds, one by one."""
     reference = tiny_funasr.load(directory, **(models or {}))
-    results: list[Any] = reference.generate(input=[floats(pcm) for pcm in sounds], batch_size=len(sounds), **told)
+    results: list[Any] = reference.generate(input=[floats(pcm) for pcm in sounds], **told)
     return results
 
 
@@ -84,7 +84,7 @@ def told_apart(texts: Sequence[str]) -> bool:
     return all(texts) and len(set(texts)) == len(texts)
 
 
-def test_a_batch_of_paraformer_is_what_funasr_says(paraformer: Path) -> None:
+def test_a_batch_of_paraformer_is_what_funasr_says_of_each_alone(paraformer: Path) -> None:
     expected = [result["text"] for result in told_by_funasr(paraformer, SOUNDS)]
     hypotheses = recognized(paraformer, requests(SOUNDS))
     assert [hypothesis.text for hypothesis in hypotheses] == expected
@@ -171,6 +171,12 @@ def test_what_sense_voice_is_asked_makes_a_difference(sense_voice: Path) -> None
 def test_a_final_of_sense_voice_is_the_same_with_and_without_times(sense_voice: Path) -> None:
     timed, untimed = (recognized(sense_voice, requests(SOUNDS, word_times=times)) for times in (True, False))
     assert [hypothesis.text for hypothesis in timed] == [hypothesis.text for hypothesis in untimed]
+
+
+def test_sense_voice_hears_the_same_alone_and_beside_others(sense_voice: Path) -> None:
+    engine = FunAsrEngineFactory(sense_voice, "tiny")()
+    batch = requests(SOUNDS, word_times=False)
+    assert engine.recognize(batch) == [outcome for request in batch for outcome in engine.recognize([request])]
 
 
 def test_a_model_for_another_purpose_is_refused(ct_punc: Path) -> None:

@@ -34,11 +34,19 @@ def by_length(samples: NDArray[np.float32], told: dict[str, Any]) -> dict[str, A
 
 def test_utterances_that_ask_for_the_same_are_heard_together_and_answered_in_order() -> None:
     network = FakeOfflineNetwork(by_length)
+    hearing = OfflineHearing(loaded(network, "SenseVoiceSmall"), SenseVoiceDialect())
+    batch = [utterance(1), utterance(2, language="ja"), utterance(3), utterance(4, language="ja")]
+    assert [heard.text for heard in hearing.hear(batch)] == ["1", "2", "3", "4"]
+    assert [(size, told["language"]) for size, told in network.calls] == [(2, "auto"), (2, "ja")]
+
+
+def test_paraformer_hears_only_utterances_of_one_length_together() -> None:
+    network = FakeOfflineNetwork(by_length)
     model = loaded(network, "SeacoParaformer")
     hearing = OfflineHearing(model, ParaformerDialect(model, hotwords=True))
-    batch = [utterance(1), utterance(2, hotwords=("魔搭",)), utterance(3), utterance(4, hotwords=("魔搭",))]
-    assert [heard.text for heard in hearing.hear(batch)] == ["1", "2", "3", "4"]
-    assert [(size, told.get("hotword")) for size, told in network.calls] == [(2, None), (2, " 魔搭 ")]
+    batch = [utterance(1), utterance(2), utterance(1), utterance(1, hotwords=("魔搭",))]
+    assert [heard.text for heard in hearing.hear(batch)] == ["1", "2", "1", "1"]
+    assert [(size, told.get("hotword")) for size, told in network.calls] == [(2, None), (1, None), (1, " 魔搭 ")]
 
 
 def test_hotwords_are_for_models_that_take_them() -> None:

@@ -20,7 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 class Dialect(Protocol):
-    """What differs between the models: what they are told, and how their answers are read."""
+    """What differs between the models: what they are told, and how their answers are read.
+
+    Attributes:
+        batches: Whether an utterance is heard the same beside longer ones, for which silence is put after it. If not, only
+            utterances of one length are heard together.
+    """
+
+    batches: bool
 
     @property
     def traits(self) -> Traits: ...
@@ -50,11 +57,12 @@ class OfflineHearing:
         return self._dialect.traits
 
     def hear(self, utterances: Sequence[Utterance]) -> list[Heard]:
-        """See ``Hearing``. Utterances that ask for the same are recognized together."""
+        """See ``Hearing``. Utterances that ask for the same are recognized together, as far as that changes no text."""
         wishes = [self._dialect.choices(utterance) for utterance in utterances]
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
         for index, choices in enumerate(wishes):
-            groups[repr(choices)].append(index)
+            length = 0 if self._dialect.batches else len(utterances[index].samples)
+            groups[length, repr(choices)].append(index)
         answers: dict[int, Heard] = {}
         for indices in groups.values():
             choices = wishes[indices[0]]
@@ -79,11 +87,16 @@ class OfflineHearing:
 class ParaformerDialect:
     """Paraformer, BiCif-, SeACo- and Contextual Paraformer.
 
+    The predictor, which counts tokens, looks a frame ahead, at the end of an utterance into what was put after it: in a batch
+    the last token may come or go.
+
     Args:
         model: Of this family.
         word_times: Whether the model has a part of its own for times.
         hotwords: Whether it takes hotwords; the others ignore them.
     """
+
+    batches = False
 
     def __init__(self, model: LoadedModel, *, word_times: bool = False, hotwords: bool = False) -> None:
         self.traits = Traits(
@@ -112,6 +125,7 @@ class ParaformerDialect:
 class SenseVoiceDialect:
     """SenseVoice: five languages; punctuation, and numbers in digits, where numbers in words are not asked for."""
 
+    batches = True
     traits = Traits(languages=LANGUAGES, word_times=True, spoken_numbers=True, punctuated=True, cased=True)
 
     def choices(self, utterance: Utterance) -> dict[str, Any]:

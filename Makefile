@@ -22,7 +22,7 @@ LOCK := $(COMPILE) pyproject.toml --extra server --extra whisper --extra postgre
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-check setup-test setup-engines setup-funasr models run check test test-engines test-funasr api-test client-test accuracy bench context trust chaos fuzz docs lock clean
+.PHONY: help setup setup-check setup-test setup-engines models run check test test-engines api-test client-test accuracy bench context trust chaos fuzz docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -36,18 +36,14 @@ setup-check:
 setup-test:
 	@$(PYTHON) scripts/setup.py test
 
-setup-engines:
+# FunASR is installed by pip after the locked packages, torch first: pip takes the build for this machine, FunASR whatever is there.
+setup-engines: ## Make .venv-engines with the engines of all extras, FunASR's torch among them: 2 GB
 	@$(PYTHON) scripts/setup.py engines
-# torch first: pip takes the build for this machine, and FunASR whatever is there.
-setup-funasr: ## Make .venv-funasr with FunASR and torch, 2 GB (nothing to do: under a second)
-	@test -x .venv-funasr/bin/python || $(PYTHON) -m venv .venv-funasr
-	@cmp -s requirements/funasr.txt .venv-funasr/funasr.stamp || { \
-		echo 'setup-funasr: .venv-funasr, a few minutes and 2 GB' && \
-		.venv-funasr/bin/python -m pip install --quiet torch==2.13.0 && \
-		.venv-funasr/bin/python -m pip install --quiet --requirement requirements/dev.lock && \
-		.venv-funasr/bin/python -m pip install --quiet --requirement requirements/funasr.txt && \
-		.venv-funasr/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && \
-		cp requirements/funasr.txt .venv-funasr/funasr.stamp; }
+	@cmp -s requirements/funasr.txt .venv-engines/funasr.stamp || { \
+		echo 'setup-engines: FunASR and torch, a few minutes and 2 GB' && \
+		.venv-engines/bin/python -m pip install --quiet torch==2.13.0 && \
+		.venv-engines/bin/python -m pip install --quiet --requirement requirements/funasr.txt && \
+		cp requirements/funasr.txt .venv-engines/funasr.stamp; }
 
 models: setup ## Fetch the default models that are not there yet
 	@$(BIN)/asr-service models pull
@@ -80,16 +76,11 @@ test: setup-test models ## The whole test suite with its coverage gates
 	@echo 'test: coverage of the wire codecs, at least 95 %'
 	@$(BIN)/coverage report --include='*/asr_service/app/api/v1/websocket/protocols/*' --fail-under=95
 
-test-engines: setup-engines setup-funasr ## The tests of the engines of optional extras, in environments of their own
+test-engines: setup-engines ## The tests of the engines of optional extras, in an environment of their own
 	@echo 'test-engines: fetching their models'
 	@.venv-engines/bin/asr-service models pull whisper-base silero-vad moonshine-tiny-en phrases librivox
-	@echo 'test-engines: tests/engines, but for FunASR'
-	@.venv-engines/bin/python -m pytest --quiet --junitxml=build/test-engines.xml --ignore-glob='*funasr*' tests/engines
-	@$(MAKE) --no-print-directory test-funasr
-
-test-funasr: setup-funasr models ## Of them, the engine of FunASR beside FunASR itself
-	@echo 'test-funasr: tests/engines/test_funasr_*'
-	@.venv-funasr/bin/python -m pytest --quiet --junitxml=build/test-funasr.xml tests/engines/test_funasr_*.py
+	@echo 'test-engines: tests/engines'
+	@.venv-engines/bin/python -m pytest --quiet --junitxml=build/test-engines.xml tests/engines
 
 api-test: setup-check ## Send 2,000 generated requests to every route, and compare the answers with their description
 	@API_CASES=2000 $(BIN)/python -m pytest --quiet tests/integration/test_openapi_document.py

@@ -37,7 +37,7 @@ setup-test:
 	@$(PYTHON) scripts/setup.py test
 
 # FunASR is installed by pip after the locked packages, torch first: pip takes the build for this machine, FunASR whatever is there.
-setup-engines: ## Make .venv-engines with the engines of all extras, FunASR's torch among them: 2 GB
+setup-engines:
 	@$(PYTHON) scripts/setup.py engines
 	@cmp -s requirements/funasr.txt .venv-engines/funasr.stamp || { \
 		echo 'setup-engines: FunASR and torch, a few minutes and 2 GB' && \

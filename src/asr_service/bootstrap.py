@@ -39,7 +39,6 @@ from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, S
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import load_catalogue
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
-from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
@@ -52,7 +51,7 @@ from asr_service.infrastructure.persistence.session_journal import SqlSessionJou
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
-from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
+from asr_service.remote_recognizers import open_recognizer
 from asr_service.shared.clock import SystemClock
 
 _STORED_EVENTS = (SessionStarted, SessionResumed, UtteranceFinalized, SessionEnded)
@@ -139,13 +138,12 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         ModelUnknown, ModelMissing, ModelCorrupt: A model that is named is not there, or not as it should be.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
-    store, wanted = open_model_store(settings), settings.recognizer
-    plans = plan_pools(wanted, store, find_hardware(wanted.device))
+    store = open_model_store(settings)
     detector = _detector(settings, store.locate("silero-vad"), metrics)
+    partials = settings.partials.policy()
     try:
-        load = watch_load(plans, settings.partials.policy(), metrics)
-        async with open_pools(plans, wanted, metrics, load) as pools:
-            yield Engines(open_decoder(settings), detector, compose_recognizer(pools, metrics), pools.check, load)
+        async with open_recognizer(settings.recognizer, settings.remote, store, partials, metrics) as opened:
+            yield Engines(open_decoder(settings), detector, opened.recognizer, opened.check, opened.load)
     finally:
         await detector.close()
 

@@ -1,9 +1,10 @@
 """The half of the composition root that makes recognizers: from settings to pools, and from pools to one recognizer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
@@ -24,6 +25,9 @@ from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.config.sections import RecognizerSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.shared.clock import SystemClock
+
+Shadow: TypeAlias = Callable[[Recognizer, Recognizer], Recognizer]
+"""Makes the first recognizer one that is compared with the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,12 @@ def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> R
     """The load of the workers of the pools, without the fallback's: they help out, but cannot be counted on."""
     workers = plans.main.size + (plans.partials.size if plans.partials else 0)
     load = RecognizerLoad(workers, SystemClock(), partials)
+    show_load(load, metrics)
+    return load
+
+
+def show_load(load: RecognizerLoad, metrics: Metrics) -> None:
+    """Has the metrics ask for the load."""
     metrics.observe_load(
         used=lambda: load.utilization,
         needed=lambda: load.needed,
@@ -163,7 +173,6 @@ def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> R
         final_cost_s=lambda: load.final_cost_s,
         partial_cost_s=lambda: load.partial_cost_s,
     )
-    return load
 
 
 @asynccontextmanager
@@ -207,11 +216,13 @@ def _pool(
     return recognizer
 
 
-def compose_recognizer(pools: RecognizerPools, metrics: Metrics) -> Recognizer:
+def compose_recognizer(
+    pools: RecognizerPools, metrics: Metrics, shadow: Shadow = lambda first, second: first
+) -> Recognizer:
     """The one recognizer that the pools come to."""
     recognizer: Recognizer = pools.main
     if pools.fallback is not None:
-        recognizer = _with_fallback(pools.main, pools.fallback, metrics)
+        recognizer = _with_fallback(pools.main, pools.fallback, metrics, shadow)
     if pools.partials is not None:
         # Without its workers there are fewer partials from then on, not none.
         partials = _with_fallback(pools.partials, pools.main, metrics)
@@ -219,7 +230,15 @@ def compose_recognizer(pools: RecognizerPools, metrics: Metrics) -> Recognizer:
     return recognizer
 
 
-def _with_fallback(first: PooledRecognizer, second: PooledRecognizer, metrics: Metrics) -> FallbackRecognizer:
+def _with_fallback(
+    first: PooledRecognizer,
+    second: PooledRecognizer,
+    metrics: Metrics,
+    shadow: Shadow = lambda first, second: first,
+) -> FallbackRecognizer:
     return FallbackRecognizer(
-        first, second, is_ready=lambda: first.pool.ready_workers > 0, on_fallback=metrics.recognition_fell_back
+        shadow(first, second),
+        second,
+        is_ready=lambda: first.pool.ready_workers > 0,
+        on_fallback=metrics.recognition_fell_back,
     )

@@ -55,6 +55,7 @@ class RecognizerCapabilities:
         spoken_numbers: Whether it can write numbers as they are spoken.
         translation: Whether it can translate speech into English; if not, it fails on a request for that.
         max_seconds: Longest audio of one request.
+        partials: Whether it recognizes partials; sessions do not ask it for any if not.
     """
 
     engine: str
@@ -66,6 +67,7 @@ class RecognizerCapabilities:
     spoken_numbers: bool
     translation: bool
     max_seconds: float
+    partials: bool = True
 
 
 @dataclass(frozen=True, slots=True)

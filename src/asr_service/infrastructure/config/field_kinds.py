@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
 ANY: Final = "*"
 
@@ -74,6 +74,11 @@ LowerCase: TypeAlias = Annotated[ValueT, BeforeValidator(_lower)]
 Directory: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
 File: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser), Told(allowed="a file")]
 Directories: TypeAlias = Annotated[tuple[Directory, ...], BeforeValidator(_split)]
+Languages: TypeAlias = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")], ...],
+    BeforeValidator(_split),
+    Told(allowed="codes such as en, separated by commas"),
+]
 Networks: TypeAlias = Annotated[
     tuple[str, ...],
     BeforeValidator(_split),

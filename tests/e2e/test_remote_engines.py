@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.conditions import eventually
 from tests.fixtures.native_client import Dialogue, stream
 from tests.fixtures.recordings import Clip
 from tests.fixtures.server import RunningServer, StartServer
@@ -33,11 +34,16 @@ def recognized_remotely(server: RunningServer) -> float:
     return server.metric("asr_recognition_requests_total", kind="final", pool=REMOTE)
 
 
+def compared(server: RunningServer) -> float:
+    """Finals that two recognizers have made a text of."""
+    return sum(server.metric("asr_shadow_comparisons_total", outcome=outcome) for outcome in ("equal", "different"))
+
+
 async def test_a_funasr_server_recognizes_in_place_of_workers(
     server: RunningServer, start_server: StartServer, english_clip: Clip
 ) -> None:
     front = start_server(**funasr_at(server))
-    dialogue = await stream(front.ws_url, english_clip.pcm, speed=2.0, language="en")
+    dialogue = await stream(front.ws_url, english_clip.pcm, speed=2.0)
     assert_all_is_there(dialogue, english_clip)
     assert dialogue.only("started")["engine"] == "funasr-remote"
     assert all(final["words"] for final in dialogue.of("final"))
@@ -79,7 +85,8 @@ async def test_when_the_server_is_killed_the_model_here_takes_over_until_it_is_b
     dialect = {"ASR_FUNASR__OFFLINE_LABEL": "2pass-offline"}  # the label of the C++ servers, in mode offline too
     back = start_server(**dialect)
     port = back.port
-    front = start_server(**funasr_at(back, ASR_RECOGNIZER__FALLBACK_MODEL="whisper-base", ASR_REMOTE__RETRY_S="0.2"))
+    here = {"ASR_RECOGNIZER__FALLBACK_MODEL": "whisper-base", "ASR_RECOGNIZER__SHADOW_SHARE": "1"}
+    front = start_server(**funasr_at(back, ASR_REMOTE__RETRY_S="0.2", **here))
     assassin = Assassin(back)
 
     dialogue = await stream(front.ws_url, english_clip.pcm, speed=2.0, language="en", react=assassin.react)
@@ -96,3 +103,6 @@ async def test_when_the_server_is_killed_the_model_here_takes_over_until_it_is_b
     assert_all_is_there(dialogue, english_clip)
     assert recognized_remotely(front) >= 2
     assert front.metric("asr_remote_available") == 1
+    eventually(lambda: compared(front) >= 2, "both texts are compared with those of the model here")
+    assert front.metric("asr_shadow_comparisons_total", outcome="failed") == 0
+    assert all(final["text"] not in front.log_text for final in dialogue.of("final"))

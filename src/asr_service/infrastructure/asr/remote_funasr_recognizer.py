@@ -120,6 +120,7 @@ class RemoteFunAsrRecognizer:
         clock: For queues and idle connections.
         policy: Of finals; the deadline holds for partials as well.
         max_streams: Connections for partials.
+        patience_s: How long a partial waits for something new; see ``FunAsrStreams``.
         observer: Is told of finals.
     """
 
@@ -131,6 +132,7 @@ class RemoteFunAsrRecognizer:
         clock: Clock,
         policy: CallPolicy | None = None,
         max_streams: int = 64,
+        patience_s: float = 0.25,
         observer: BatchObserver | None = None,
     ) -> None:
         self._server = server
@@ -140,7 +142,7 @@ class RemoteFunAsrRecognizer:
         self._calls = RemoteCalls(
             "funasr", self._offline, breaker=breaker, clock=clock, policy=self._policy, observer=observer
         )
-        self._streams = FunAsrStreams(server.connect, clock, max_streams=max_streams)
+        self._streams = FunAsrStreams(server.connect, clock, max_streams=max_streams, patience_s=patience_s)
         self._closing: set[asyncio.Task[None]] = set()
 
     @property

@@ -78,6 +78,7 @@ class RemoteOpenAiRecognizer:
         clock: For the time that requests wait.
         policy: How much is asked at once, and how long it may take.
         observer: Is told of requests.
+        transport: In place of the network, for tests.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class RemoteOpenAiRecognizer:
         clock: Clock,
         policy: CallPolicy | None = None,
         observer: BatchObserver | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._server = server
         self._breaker = breaker
@@ -96,6 +98,7 @@ class RemoteOpenAiRecognizer:
         self._calls = RemoteCalls(
             "openai", self._transcription, breaker=breaker, clock=clock, policy=self._policy, observer=observer
         )
+        self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -123,6 +126,7 @@ class RemoteOpenAiRecognizer:
                 None, connect=self._server.connect_timeout_s
             ),  # RemoteCalls has the deadline of the whole
             limits=httpx.Limits(max_connections=self._policy.at_once),
+            transport=self._transport,
         )
         self._calls.start()
 

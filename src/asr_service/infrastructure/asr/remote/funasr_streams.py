@@ -121,7 +121,7 @@ class FunAsrStreams:
         patience_s: A server that has nothing new to say says nothing: so long it is waited for.
     """
 
-    def __init__(self, connect: Connect, clock: Clock, *, max_streams: int, patience_s: float = 0.25) -> None:
+    def __init__(self, connect: Connect, clock: Clock, *, max_streams: int, patience_s: float) -> None:
         self._connect = connect
         self._clock = clock
         self._max_streams = max_streams

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
@@ -86,7 +87,7 @@ class FunAsrServer:
         try:
             return await connect(
                 self.url,
-                ssl=self._tls(),
+                ssl=_tls(verify=self.verify_tls) if self.url.startswith("wss://") else None,
                 subprotocols=[Subprotocol("binary")],
                 additional_headers={"Authorization": f"Bearer {self.api_key}"} if self.api_key else None,
                 compression=None,
@@ -97,15 +98,6 @@ class FunAsrServer:
             )
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
             raise RecognizerUnavailable(f"The FunASR server cannot be reached: {type(error).__name__}.") from error
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self.url.startswith("wss://"):
-            return None
-        context = ssl.create_default_context()
-        if not self.verify_tls:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 class RemoteFunAsrRecognizer:
@@ -237,3 +229,12 @@ class RemoteFunAsrRecognizer:
         closing = asyncio.create_task(socket.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+
+@cache  # it reads all certificates of the system
+def _tls(*, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

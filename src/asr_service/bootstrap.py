@@ -41,7 +41,6 @@ from asr_service.infrastructure.artifacts.cached_model_store import CachedModelS
 from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
 from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
-from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
@@ -52,7 +51,8 @@ from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.nodes import Node, listening_to_others, open_node
-from asr_service.recognizers import compose_recognizer, make_text_chain, open_pools, plan_pools, watch_load
+from asr_service.recognizers import make_text_chain
+from asr_service.remote_recognizers import open_recognizer
 from asr_service.shared.clock import SystemClock
 
 
@@ -148,15 +148,13 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         VoiceActivityUnavailable: The detector's model cannot be loaded.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
-    store, wanted = open_model_store(settings), settings.recognizer
-    plans = plan_pools(wanted, store, find_hardware(wanted.device))
+    store, chain = open_model_store(settings), make_text_chain(settings.text)
     detector = await asyncio.to_thread(open_detector, settings.vad, store)
     metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
+    partials = settings.partials.policy()
     try:
-        load = watch_load(plans, settings.partials.policy(), metrics)
-        async with open_pools(plans, wanted, metrics, load) as pools:
-            recognizer = compose_recognizer(pools, metrics, make_text_chain(settings.text))
-            yield Engines(open_decoder(settings), detector, recognizer, pools.check, load)
+        async with open_recognizer(settings.recognizer, settings.remote, store, partials, metrics, chain) as opened:
+            yield Engines(open_decoder(settings), detector, opened.recognizer, opened.check, opened.load)
     finally:
         await detector.close()
 

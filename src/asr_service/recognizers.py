@@ -1,10 +1,11 @@
 """The half of the composition root that makes recognizers: from settings to pools, and from pools to one recognizer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TypeAlias
 
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.punctuation_restorer import PunctuationRestorer
@@ -32,6 +33,9 @@ from asr_service.infrastructure.text.text_chain import TextChain
 from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
 from asr_service.infrastructure.text.word_lists import WordListUnreadable, read_tenants_words, read_words
 from asr_service.shared.clock import SystemClock
+
+Shadow: TypeAlias = Callable[[Recognizer, Recognizer], Recognizer]
+"""Makes the first recognizer one that is compared with the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,12 @@ def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> R
     """The load of the workers of the pools, without the fallback's: they help out, but cannot be counted on."""
     workers = plans.main.size + (plans.partials.size if plans.partials else 0)
     load = RecognizerLoad(workers, SystemClock(), partials)
+    show_load(load, metrics)
+    return load
+
+
+def show_load(load: RecognizerLoad, metrics: Metrics) -> None:
+    """Has the metrics ask for the load."""
     metrics.observe_load(
         used=lambda: load.utilization,
         needed=lambda: load.needed,
@@ -166,7 +176,6 @@ def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> R
         final_cost_s=lambda: load.final_cost_s,
         partial_cost_s=lambda: load.partial_cost_s,
     )
-    return load
 
 
 @asynccontextmanager
@@ -251,13 +260,15 @@ def _numbers_step() -> NumbersStep | None:
     return NumbersStep(NumberGrammars())
 
 
-def compose_recognizer(pools: RecognizerPools, metrics: Metrics, chain: TextChain) -> Recognizer:
+def compose_recognizer(
+    pools: RecognizerPools, metrics: Metrics, chain: TextChain, shadow: Shadow = lambda first, second: first
+) -> Recognizer:
     """The one recognizer that the pools come to; the texts of each are processed by what its engine needs."""
     main = TextProcessingRecognizer(pools.main, chain)
     recognizer: Recognizer = main
     if pools.fallback is not None:
         fallback = TextProcessingRecognizer(pools.fallback, chain)
-        recognizer = _with_fallback(main, fallback, pools.main.pool, metrics)
+        recognizer = _with_fallback(shadow(main, fallback), fallback, pools.main.pool, metrics)
     if pools.partials is not None:
         # Without its workers there are fewer partials from then on, not none.
         partials = TextProcessingRecognizer(pools.partials, chain)

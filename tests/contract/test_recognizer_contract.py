@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,10 @@ from asr_service.domain.value_objects.asr_config import Task
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.infrastructure.asr.fallback_recognizer import FallbackRecognizer
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.remote.circuit_breaker import CircuitBreaker
+from asr_service.infrastructure.asr.remote_funasr_recognizer import FunAsrServer, RemoteFunAsrRecognizer
+from asr_service.infrastructure.asr.remote_openai_recognizer import OpenAiServer, RemoteOpenAiRecognizer
+from asr_service.infrastructure.asr.shadow_recognizer import ShadowRecognizer
 from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
 from asr_service.infrastructure.text.masking import MaskingStep
@@ -25,6 +30,8 @@ from asr_service.infrastructure.text.text_chain import TextChain
 from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
 from asr_service.shared.clock import SystemClock
 from tests.fakes.engines import CAPABILITIES, FAIL, ScriptedEngineFactory
+from tests.fakes.funasr_server import funasr_runtime
+from tests.fakes.openai_server import OpenAiEndpoint
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fixtures.recognition_requests import recognition_request
 
@@ -53,6 +60,12 @@ def not_falling_back() -> Recognizer:
     return FallbackRecognizer(FakeRecognizer(by_prompt), FakeRecognizer(lambda _: RecognitionFailed("It is broken.")))
 
 
+def in_the_shadow() -> Recognizer:
+    """Every answer is compared with another one."""
+    shadow = FakeRecognizer(lambda _: "something else")
+    return ShadowRecognizer(FakeRecognizer(by_prompt), shadow, share=1.0, on_compared=lambda outcome, difference: None)
+
+
 IN_THIS_PROCESS = {
     "scripted fake": lambda: FakeRecognizer(by_prompt),
     "two passes": two_pass,
@@ -62,16 +75,68 @@ IN_THIS_PROCESS = {
     "texts processed": lambda: TextProcessingRecognizer(
         FakeRecognizer(by_prompt), TextChain.of(MaskingStep(["heard"], optional=False))
     ),
+    "with a shadow": in_the_shadow,
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*IN_THIS_PROCESS, "pooled recognizer"])
+@asynccontextmanager
+async def pooled() -> AsyncIterator[Recognizer]:
+    """Worker processes."""
+    async with PooledRecognizer(WorkerPool(ScriptedEngineFactory(), size=2), clock=SystemClock()) as recognizer:
+        yield recognizer
+
+
+@asynccontextmanager
+async def at_a_funasr_server() -> AsyncIterator[Recognizer]:
+    """A server over real sockets, which hears the names of exchanges, as a worker hears those of requests."""
+    breaker = CircuitBreaker("funasr", SystemClock(), retry_s=60.0)
+    async with funasr_runtime() as runtime:
+        recognizer = RemoteFunAsrRecognizer(
+            FunAsrServer(runtime.url), breaker=breaker, clock=SystemClock(), patience_s=20.0
+        )
+        async with running(recognizer):
+            yield recognizer
+
+
+@asynccontextmanager
+async def at_an_openai_server() -> AsyncIterator[Recognizer]:
+    """A server that may be asked for partials."""
+    breaker = CircuitBreaker("openai", SystemClock(), retry_s=60.0)
+    server = OpenAiServer("http://old.example/v1", partials=True)
+    recognizer = RemoteOpenAiRecognizer(server, breaker=breaker, clock=SystemClock(), transport=OpenAiEndpoint())
+    async with running(recognizer):
+        yield recognizer
+
+
+@asynccontextmanager
+async def running(recognizer: RemoteFunAsrRecognizer | RemoteOpenAiRecognizer) -> AsyncIterator[None]:
+    await recognizer.start()
+    try:
+        yield
+    finally:
+        await recognizer.close()
+
+
+ELSEWHERE = {
+    "pooled recognizer": pooled,
+    "a FunASR server": at_a_funasr_server,
+    "an OpenAI server": at_an_openai_server,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*IN_THIS_PROCESS, *ELSEWHERE])
 async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer]:
     if make := IN_THIS_PROCESS.get(request.param):
         yield make()
     else:
-        async with PooledRecognizer(WorkerPool(ScriptedEngineFactory(), size=2), clock=SystemClock()) as pooled:
-            yield pooled
+        async with ELSEWHERE[request.param]() as opened:
+            yield opened
+
+
+def scripted_to_fail(**more: str) -> RecognitionRequest:
+    """A request that any engine of these fails on; a FunASR server knows no prompts, but hotwords."""
+    request = recognition_request(prompt=FAIL, **more)  # type: ignore[arg-type]
+    return replace(request, options=replace(request.options, hotwords=(FAIL,)))
 
 
 async def test_it_says_what_it_can_do(recognizer: Recognizer) -> None:
@@ -145,14 +210,14 @@ async def test_a_cancelled_call_disturbs_no_other(recognizer: Recognizer) -> Non
 
 
 async def test_a_request_that_fails_leaves_those_beside_it_alone(recognizer: Recognizer) -> None:
-    prompts = [FAIL if number % 3 == 0 else None for number in range(9)]
-    requests = [recognition_request(session_id=f"ses_{n}", prompt=prompt) for n, prompt in enumerate(prompts)]
+    makers = [scripted_to_fail if number % 3 == 0 else recognition_request for number in range(9)]
+    requests = [make(session_id=f"ses_{number}") for number, make in enumerate(makers)]
     outcomes = await asyncio.gather(*(recognizer.recognize(request) for request in requests), return_exceptions=True)
-    for prompt, outcome in zip(prompts, outcomes, strict=True):
-        assert isinstance(outcome, RecognitionFailed if prompt == FAIL else Hypothesis)
+    for make, outcome in zip(makers, outcomes, strict=True):
+        assert isinstance(outcome, RecognitionFailed if make is scripted_to_fail else Hypothesis)
 
 
 async def test_it_goes_on_after_a_failure(recognizer: Recognizer) -> None:
     with pytest.raises(RecognitionFailed):
-        await recognizer.recognize(recognition_request(prompt=FAIL))
+        await recognizer.recognize(scripted_to_fail())
     assert (await recognizer.recognize(recognition_request())).text

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
@@ -31,7 +31,7 @@ from asr_service.domain.entities.audio_session import AudioSession
 from asr_service.domain.events.session_events import AudioSafe, HandoverAnnounced, SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioStreamDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
-from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer
+from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerCapabilities
 from asr_service.domain.ports.voice_activity import WINDOW_BYTES, VoiceActivityDetector, VoiceActivityStream
 from asr_service.domain.repositories.session_journal import JournaledSession
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
@@ -423,7 +423,7 @@ class AudioSessionService:
             AudioSession(
                 new_id("ses") if kept is None else kept.session_id,
                 caller,
-                config,
+                _feasible(config, self._recognizer.capabilities),
                 new_request_id=lambda: new_id("rec"),
                 load=self._load,
                 checkpoint=None if safekeeping is None else safekeeping.checkpoint,
@@ -445,3 +445,10 @@ class AudioSessionService:
     def beginning(self, config: SessionConfig) -> SessionCheckpoint:
         """The checkpoint of a session of which nothing has been heard yet."""
         return SessionCheckpoint(0, 0, SegmenterState(), None, config.options, self._detector.open_stream().state())
+
+
+def _feasible(config: SessionConfig, capabilities: RecognizerCapabilities) -> SessionConfig:
+    """The same without partials, if the recognizer has none; clients see it in what they are told of the session."""
+    if capabilities.partials:
+        return config
+    return replace(config, partials=replace(config.partials, enabled=False))

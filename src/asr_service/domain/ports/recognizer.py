@@ -98,6 +98,7 @@ class RecognizerCapabilities:
         text: What is made of its texts afterwards.
         streaming: Whether it goes on where it was with an utterance that has grown, so that a partial costs what is new in it;
             its worker is then asked again, if it is idle.
+        partials: Whether it recognizes partials; sessions do not ask it for any if not.
     """
 
     engine: str
@@ -113,6 +114,7 @@ class RecognizerCapabilities:
     casing: bool = True
     text: TextFeatures = NO_TEXT_FEATURES
     streaming: bool = False
+    partials: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Two recognizers as one: a quick one for partials, a thorough one for finals."""
 
+from dataclasses import replace
+
 from asr_service.domain.ports.recognizer import (
     RecognitionKind,
     RecognitionRequest,
@@ -32,9 +34,11 @@ class TwoPassRecognizer:
     def capabilities(self) -> RecognizerCapabilities:
         """Those of the finals' recognizer: a client relies on finals, and no partial is refused for its language.
 
+        Whether there are partials depends on the other one.
+
         Hotwords and prompts are passed on with partials, where they have what effect the other recognizer gives them.
         """
-        return self._finals.capabilities
+        return replace(self._finals.capabilities, partials=self._partials.capabilities.partials)
 
     async def recognize(self, request: RecognitionRequest) -> Hypothesis:
         """See ``Recognizer``."""

@@ -170,6 +170,18 @@ class RecognizerSettings(Section):
     decoder_look_back: int = Field(
         default=1, ge=0, le=100, description="Chunks that the decoder of a streaming Paraformer looks back."
     )
+    remote: Literal["off", "main", "fallback"] = Field(
+        default="off",
+        description="Whether the server of the section remote recognizes: main: in place of model, with fallback_model, if "
+        "any, to fall back on; fallback: what model fails on or has no room for.",
+    )
+    shadow_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the finals that are also given to what is there to fall back on, for the metrics to compare the "
+        "texts; clients notice nothing.",
+    )
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="Where the model runs; auto: GPU if there is one."
     )
@@ -252,9 +264,24 @@ class RecognizerSettings(Section):
     @property
     def catalogue_models(self) -> list[str]:
         """Every model that is needed from the catalogue, each once."""
-        named = dict.fromkeys((self.model, self.partials_model, self.fallback_model, self.punctuation_model))
+        model = "" if self.remote == "main" else self.model
+        named = dict.fromkeys((model, self.partials_model, self.fallback_model, self.punctuation_model))
         own = self.model if self.model_directory is not None else ""
         return [name for name in named if name not in ("", own)]
+
+    @property
+    def local(self) -> "RecognizerSettings | None":
+        """What runs in worker processes here; ``None``: nothing does, since the remote server does everything.
+
+        Where the server recognizes, the model to fall back on has all the workers, and needs nothing to fall back on.
+        """
+        if self.remote != "main":
+            return self
+        if not self.fallback_model:
+            return None
+        directory = self.model_directory if self.fallback_model == self.model else None
+        changes = {"remote": "off", "shadow_share": 0.0, "fallback_model": "", "model_directory": directory}
+        return self.model_copy(update={**changes, "model": self.fallback_model})
 
     def arithmetic(self, device: str) -> str:
         """The compute type on a device, ``cpu`` or ``cuda``.
@@ -265,8 +292,14 @@ class RecognizerSettings(Section):
 
     @model_validator(mode="after")
     def _check_fallback(self) -> Self:
-        if self.fallback_model and self.fallback_model == self.model:
+        if self.fallback_model and self.fallback_model == self.model and self.remote != "main":
             raise ValueError("fallback_model must be another model than model, or empty")
+        if self.fallback_model and self.remote == "fallback":
+            raise ValueError("fallback_model must be empty where the remote server is what there is to fall back on")
+        if self.partials_model and self.remote == "main" and not self.fallback_model:
+            raise ValueError("partials_model beside a remote server needs a fallback_model")
+        if self.shadow_share and not self.fallback_model and self.remote != "fallback":
+            raise ValueError("shadow_share needs something to fall back on: fallback_model, or remote: fallback")
         return self
 
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from asr_service.infrastructure.config.environment import Environment
 from asr_service.infrastructure.config.field_kinds import ANY
 from asr_service.infrastructure.config.problems import InvalidSettings, Problem
+from asr_service.infrastructure.config.remote_settings import RemoteSettings
 from asr_service.infrastructure.config.sections import (
     ApiDocsSettings,
     AudioSettings,
@@ -38,7 +39,8 @@ class Settings(BaseSettings):
     say where a value was written.
 
     Raises:
-        InvalidSettings: The environment is production, and something is set as it is fit for a desk only.
+        InvalidSettings: The environment is production, and something is set as it is fit for a desk only; or a remote server is
+            to be used, and nothing says where it is.
     """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
     )
     server: ServerSettings = Field(default_factory=ServerSettings)
     recognizer: RecognizerSettings = Field(default_factory=RecognizerSettings)
+    remote: RemoteSettings = Field(default_factory=RemoteSettings)
     vad: VadSettings = Field(default_factory=VadSettings)
     endpointing: EndpointingSettings = Field(default_factory=EndpointingSettings)
     partials: PartialSettings = Field(default_factory=PartialSettings)
@@ -93,6 +96,12 @@ class Settings(BaseSettings):
     def source_of(self, key: str) -> str:
         """Where the value of a key such as ``server.port`` came from."""
         return self._sources.get(key, "default")
+
+    @model_validator(mode="after")
+    def _check_remote(self) -> Self:
+        if self.recognizer.remote != "off" and not self.remote.url:
+            raise InvalidSettings([Problem("remote.url", "must be said, since recognizer.remote uses that server.")])
+        return self
 
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:

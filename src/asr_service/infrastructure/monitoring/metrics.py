@@ -23,6 +23,18 @@ FINAL_LATENCY_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 
 WAIT_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 INFERENCE_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BATCH_SIZE_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
+DIFFERENCE_BUCKETS: Final = (
+    0.0,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.35,
+    0.5,
+    0.75,
+    1.0,
+)  # the first counts texts that are equal
 LAG_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 HTTP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -128,6 +140,25 @@ class Metrics:
         """A request was given to another pool than the one it was meant for; ``code`` says what befell that one."""
         self._fallbacks.labels(kind, code).inc()
 
+    def observe_remote(self, available: Callable[[], bool]) -> None:
+        """Asks at each scrape whether the remote server is asked."""
+        self._remote_available.set_function(available)
+
+    def remote_changed(self, is_available: bool) -> None:
+        """The remote server was given up for a while, or is asked again."""
+        self._remote_changes.labels("available" if is_available else "unavailable").inc()
+
+    def shadow_compared(self, outcome: str, difference: float | None = None) -> None:
+        """A final was given to a second recognizer as well.
+
+        Args:
+            outcome: ``equal``, ``different``, ``failed``, or ``dropped`` because too many were under way.
+            difference: Of the texts, 0 to 1, if there are two.
+        """
+        self._shadow_comparisons.labels(outcome).inc()
+        if difference is not None:
+            self._shadow_difference.observe(difference)
+
     def observe_load(
         self,
         *,
@@ -229,7 +260,20 @@ class Metrics:
         self._fallbacks = self._counter(
             "recognition_fallbacks", "Requests given to another pool, by what befell the one meant.", "kind", "code"
         )
+        self._define_remote()
         self._define_workers()
+
+    def _define_remote(self) -> None:
+        self._remote_available = self._gauge("remote_available", "1: the remote server is asked. 0: it is given up.")
+        self._remote_changes = self._counter(
+            "remote_changes", "Times that the remote server was given up, or asked again.", "state"
+        )
+        self._shadow_comparisons = self._counter(
+            "shadow_comparisons", "Finals that a second recognizer was given as well, by outcome.", "outcome"
+        )
+        self._shadow_difference = self._histogram(
+            "shadow_difference_ratio", "How far the texts of both differ, 0 to 1.", DIFFERENCE_BUCKETS
+        )
 
     def _define_workers(self) -> None:
         self._workers = self._gauge("workers", "Worker processes that there should be.", "pool")

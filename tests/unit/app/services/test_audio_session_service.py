@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,7 @@ from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.shared.errors import AsrError
 from tests.fakes.clocks import FakeClock
+from tests.fakes.engines import CAPABILITIES
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivityStream
 from tests.fixtures.live_sessions import Studio, silence, sound, utterances
@@ -117,6 +119,15 @@ async def test_the_load_says_how_often_partials_are_asked_for(load: float, first
     await _hear_out(studio.open(), sound(3_000), packet_bytes=WINDOW_BYTES)
     partials = [request for request in studio.recognizer.requests if request.kind is RecognitionKind.PARTIAL]
     assert len(partials[0].span) == samples_from_ms(first_partial_ms)
+
+
+@tidy
+async def test_a_recognizer_without_partials_is_asked_for_none_and_the_session_says_so() -> None:
+    finals_only = FakeRecognizer(capabilities=replace(CAPABILITIES, partials=False))
+    studio = Studio(detector=WatchedDetector(), recognizer=finals_only)
+    await _hear_out(studio.open(), sound(3_000) + silence(1_000))
+    assert {request.kind for request in finals_only.requests} == {RecognitionKind.FINAL}
+    assert studio.listener.of_type(SessionStarted)[0].config.partials.enabled is False
 
 
 @tidy

@@ -93,3 +93,9 @@ async def test_a_session_settles_its_partials_with_one_recognizer_and_ends_with_
     (final,) = listener.of_type(UtteranceFinalized)
     assert final.hypothesis.text == "the final text"
     assert {request.kind for request in passes.large.requests} == {RecognitionKind.FINAL}
+
+
+def test_whether_there_are_partials_depends_on_who_makes_them() -> None:
+    mute = FakeRecognizer(capabilities=replace(LARGE, partials=False))
+    assert TwoPassRecognizer(partials=FakeRecognizer(), finals=mute).capabilities == LARGE
+    assert TwoPassRecognizer(partials=mute, finals=FakeRecognizer()).capabilities.partials is False

@@ -1,0 +1,1 @@
+"""Parts of the recognizers that ask another server."""

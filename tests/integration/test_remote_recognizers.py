@@ -12,9 +12,9 @@ from asr_service import remote_recognizers
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognizerUnavailable
 from asr_service.domain.value_objects.asr_config import PartialPolicy
 from asr_service.infrastructure.config.remote_settings import RemoteSettings
-from asr_service.infrastructure.config.sections import RecognizerSettings
+from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
-from asr_service.recognizers import PoolPlan, PoolPlans
+from asr_service.recognizers import PoolPlan, PoolPlans, make_text_chain
 from asr_service.remote_recognizers import REMOTE, RecognizerAtWork, open_recognizer
 from tests.fakes.engines import ScriptedEngineFactory
 from tests.fakes.funasr_server import FunAsrRuntime, funasr_runtime
@@ -70,7 +70,9 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedEngineFactory]:
 async def ensemble(url: str, wanted: RecognizerSettings, **server: Any) -> AsyncIterator[Ensemble]:
     metrics = WatchedMetrics()
     remote = RemoteSettings(url=url, **server)
-    async with open_recognizer(wanted, remote, NO_STORE, PartialPolicy(), metrics) as at_work:
+    async with open_recognizer(
+        wanted, remote, NO_STORE, PartialPolicy(), metrics, make_text_chain(TextSettings())
+    ) as at_work:
         yield Ensemble(at_work, metrics)
 
 

@@ -163,7 +163,8 @@ def _played(*connections: Callable[[ServerConnection], None]) -> Iterator[str]:
     def serve_next(connection: ServerConnection) -> None:
         connection.recv()
         left.pop(0)(connection)
-        connection.socket.shutdown(socket.SHUT_WR)  # not both ways: a client that still sends would lose what was said last
+        # Not both ways: a client that still sends would lose what was said last.
+        connection.socket.shutdown(socket.SHUT_WR)
         with suppress(ConnectionClosed):
             for _ in connection:
                 pass

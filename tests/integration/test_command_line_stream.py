@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import structlog
 import uvicorn
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from asr_service.app.dto.native_examples import SERVER_EXAMPLES
@@ -162,7 +163,11 @@ def _played(*connections: Callable[[ServerConnection], None]) -> Iterator[str]:
     def serve_next(connection: ServerConnection) -> None:
         connection.recv()
         left.pop(0)(connection)
-        connection.socket.shutdown(socket.SHUT_RDWR)
+        # Not both ways: a client that still sends would lose what was said last.
+        connection.socket.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionClosed):
+            for _ in connection:
+                pass
 
     with serve(serve_next, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -93,7 +93,7 @@ async def test_a_client_that_reads_nothing_loses_its_connection(
 
 
 async def test_a_client_that_reads_is_told_how_it_ended(server: uvicorn.Server, lost: asyncio.Event) -> None:
-    async with connect(url_of(server, "/brief"), ping_interval=None, proxy=None) as client:
+    async with connect(url_of(server, "/brief"), compression=None, ping_interval=None, proxy=None) as client:
         assert await client.recv() == _BLOCK
         with pytest.raises(ConnectionClosed):
             await client.recv()

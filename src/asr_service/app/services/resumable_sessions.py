@@ -69,7 +69,7 @@ class ResumableSessions:
         """Takes a session up; its last holder loses it. The caller runs it, as one from ``begin``.
 
         Args:
-            caller: Must be of the tenant that began it.
+            caller: Must be of the tenant that began it, and have the same key.
             token: From the offer that its client was made.
             told: The client has the outcomes of so many utterances.
             deliver: Is told ``SessionResumed``, what it missed, and then what comes.

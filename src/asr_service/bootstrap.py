@@ -21,7 +21,8 @@ from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
-from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.health import HealthService
+from asr_service.app.services.lineup_control import LineupControl
 from asr_service.app.services.resumable_sessions import ResumableSessions
 from asr_service.app.services.session_keeper import JournalState
 from asr_service.app.services.session_recorder import SessionRecorder
@@ -32,16 +33,19 @@ from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
+from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import load_catalogue
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
 from asr_service.infrastructure.asr.pool_sizing import find_hardware
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
+from asr_service.infrastructure.config.lineup_settings import LineupSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus, RetryPolicy, Subscription
 from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
@@ -52,8 +56,10 @@ from asr_service.infrastructure.persistence.session_journal import SqlSessionJou
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
-from asr_service.recognizers import compose_recognizer, open_pools, plan_pools, watch_load
+from asr_service.lineups import make_directory
+from asr_service.recognizers import plan_pools, watch_load
 from asr_service.shared.clock import SystemClock
+from asr_service.shared.identifiers import new_id
 
 _STORED_EVENTS = (SessionStarted, SessionResumed, UtteranceFinalized, SessionEnded)
 _BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled yet
@@ -61,12 +67,11 @@ _BUS_DEADLINE_S = 10.0  # at shutdown, for what the subscribers have not handled
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is."""
+    """What turns audio into text; ``load`` says how busy it is."""
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
-    recognizer: Recognizer
-    check: Check
+    recognizers: RecognizerDirectory
     load: RecognizerLoad | None = None
 
 
@@ -95,8 +100,8 @@ def wire_protocols(settings: Settings) -> tuple[WireProtocol, ...]:
 
 def open_model_store(settings: Settings) -> ModelStore:
     """The models and recordings on this machine."""
-    recognizer, models = settings.recognizer, settings.models
-    own = {} if recognizer.model_directory is None else {recognizer.model: recognizer.model_directory}
+    models, recognizers = settings.models, settings.recognizers().values()
+    own = {wanted.model: wanted.model_directory for wanted in recognizers if wanted.model_directory is not None}
     return CachedModelStore(
         models.cache_directory,
         load_catalogue(),
@@ -133,7 +138,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[Engines]:
-    """The real engines, ready to work.
+    """The real engines, ready to work: the default lineup is loaded, and what else the settings want to be.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that is named is not there, or not as it should be.
@@ -141,12 +146,12 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
     store, wanted = open_model_store(settings), settings.recognizer
-    plans = plan_pools(wanted, store, find_hardware(wanted.device))
+    hardware = find_hardware(wanted.device)
+    load = watch_load(plan_pools(wanted, store, hardware), settings.partials.policy(), metrics)
     detector = _detector(settings, store.locate("silero-vad"), metrics)
     try:
-        load = watch_load(plans, settings.partials.policy(), metrics)
-        async with open_pools(plans, wanted, metrics, load) as pools:
-            yield Engines(open_decoder(settings), detector, compose_recognizer(pools, metrics), pools.check, load)
+        async with make_directory(settings, store, hardware, metrics, load) as directory:
+            yield Engines(open_decoder(settings), detector, directory, load)
     finally:
         await detector.close()
 
@@ -167,11 +172,14 @@ def _detector(settings: Settings, model_directory: Path, metrics: Metrics) -> Si
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
     """Everything for transcribing recordings here and now: no database, no server, and no partials."""
     finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
-    settings = settings.model_copy(update={"recognizer": finals_only})
-    async with open_engines(settings, Metrics()) as engines:
+    settings = settings.model_copy(update={"recognizer": finals_only, "lineups": LineupSettings()})
+    async with (
+        open_engines(settings, Metrics()) as engines,
+        engines.recognizers.lease(LOCAL_CALLER, None, new_id("ses")) as leased,
+    ):
         admission = Admission(settings.server.max_sessions)
         transcription = _transcription(engines, InProcessEventBus(()), admission)
-        yield Transcriber(transcription, engines.recognizer, open_decoder(settings), _recording_defaults(settings))
+        yield Transcriber(transcription, leased.recognizer, open_decoder(settings), _recording_defaults(settings))
 
 
 @asynccontextmanager
@@ -252,7 +260,6 @@ async def _event_bus(database: Database, metrics: Metrics) -> AsyncIterator[InPr
 def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits) -> AudioSessionService:
     return AudioSessionService(
         detector=engines.detector,
-        recognizer=engines.recognizer,
         publisher=publisher,
         clock=SystemClock(),
         limits=limits,
@@ -263,7 +270,9 @@ def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits
 def _transcription(engines: Engines, publisher: EventPublisher, admission: Admission) -> TranscriptionService:
     """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
     sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
-    return TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission)
+    return TranscriptionService(
+        decoder=engines.decoder, recognizers=engines.recognizers, sessions=sessions, admission=admission
+    )
 
 
 def _admission(settings: Settings, engines: Engines, metrics: Metrics) -> Admission:
@@ -308,7 +317,7 @@ def _api_services(
     reception = Reception(
         sessions=sessions,
         decoder=engines.decoder,
-        recognizer=engines.recognizer,
+        recognizers=engines.recognizers,
         admission=admission,
         defaults=SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy()),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
@@ -321,8 +330,11 @@ def _api_services(
         drain=drain,
         transcription=_transcription(engines, bus, admission),
         transcripts=SqlTranscriptReader(database),
-        recognizer=engines.recognizer,
-        health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
+        recognizers=engines.recognizers,
+        lineups=LineupControl(engines.recognizers, changes_allowed=settings.lineups.changes_allowed),
+        health=HealthService(
+            {"server": drain.check, "recognizer": engines.recognizers.check, "database": database.ping}
+        ),
         client_secrets=ClientSecrets(SystemClock()),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,

@@ -77,7 +77,7 @@ def samples(
 
 
 def _chosen(names: list[str] | None, settings: Settings) -> list[str]:
-    return names or [*settings.recognizer.catalogue_models, *RUNTIME_MODELS]
+    return names or [*settings.catalogue_models, *RUNTIME_MODELS]
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import Re
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import HealthService
+from asr_service.app.services.lineup_control import LineupControl
 from asr_service.app.services.transcription_service import TranscriptionService
-from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import LOCAL_CALLER, Caller
@@ -32,7 +33,8 @@ class ApiServices:
     audio: AudioHandler
     transcription: TranscriptionService
     transcripts: TranscriptReader
-    recognizer: Recognizer
+    recognizers: RecognizerDirectory
+    lineups: LineupControl
     health: HealthService
     drain: Drain
     client_secrets: ClientSecrets[RealtimeConfig]

@@ -111,6 +111,7 @@ class ConfigJson(TypedDict):
     endpointing: EndpointingJson
     partials: PartialsJson
     store: bool
+    model: Annotated[str | None, Field(description="the name by which the models are chosen")]
 
 
 class ResumeOfferJson(TypedDict):

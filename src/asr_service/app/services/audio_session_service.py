@@ -372,14 +372,12 @@ class AudioSessionService:
         self,
         *,
         detector: VoiceActivityDetector,
-        recognizer: Recognizer,
         publisher: EventPublisher,
         clock: Clock,
         limits: SessionLimits,
         load: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._detector = detector
-        self._recognizer = recognizer
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
@@ -391,9 +389,14 @@ class AudioSessionService:
         config: SessionConfig,
         decoder: AudioStreamDecoder | None,
         deliver: Deliver,
+        recognizer: Recognizer,
         safekeeping: Safekeeping | None = None,
+        *,
+        session_id: str | None = None,
     ) -> LiveSession:
-        """A session; the caller runs it. Without a decoder it takes canonical audio; with safekeeping it goes on from there.
+        """A session; the caller runs it, and sees to it that its recognizer outlives it.
+
+        Without a decoder it takes canonical audio; with safekeeping it goes on from there, else it may be given its id.
 
         Raises:
             CheckpointUnusable: What is kept is not of this detector.
@@ -401,7 +404,7 @@ class AudioSessionService:
         kept = None if safekeeping is None else safekeeping.keeper.session
         return LiveSession(
             AudioSession(
-                new_id("ses") if kept is None else kept.session_id,
+                session_id or new_id("ses") if kept is None else kept.session_id,
                 caller,
                 config,
                 new_request_id=lambda: new_id("rec"),
@@ -409,7 +412,7 @@ class AudioSessionService:
             ),
             decoder=decoder,
             voice=self._detector.open_stream(None if kept is None else kept.checkpoint.voice),
-            recognizer=self._recognizer,
+            recognizer=recognizer,
             publisher=self._publisher,
             clock=self._clock,
             limits=self._limits,

@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from asr_service.app.api.v1.rest import sessions
+from asr_service.app.api.v1.rest import models, sessions
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(sessions.router)
+router.include_router(models.router)

@@ -21,7 +21,8 @@ from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
-from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.health import HealthService
+from asr_service.app.services.lineup_control import LineupControl
 from asr_service.app.services.resumable_listing import ResumableListing
 from asr_service.app.services.resumable_sessions import ResumableSessions
 from asr_service.app.services.session_cancellation import SessionCancellation
@@ -32,10 +33,12 @@ from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
+from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.engines import open_detector
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
@@ -43,6 +46,7 @@ from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
+from asr_service.infrastructure.config.lineup_settings import LineupSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
 from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
@@ -50,20 +54,19 @@ from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
+from asr_service.lineups import make_directory, make_load
 from asr_service.nodes import Node, listening_to_others, open_node
-from asr_service.recognizers import make_text_chain
-from asr_service.remote_recognizers import open_recognizer
 from asr_service.shared.clock import SystemClock
+from asr_service.shared.identifiers import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is."""
+    """What turns audio into text; ``load`` says how busy it is."""
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
-    recognizer: Recognizer
-    check: Check
+    recognizers: RecognizerDirectory
     load: RecognizerLoad | None = None
 
 
@@ -102,8 +105,8 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 def open_model_store(settings: Settings) -> ModelStore:
     """The models and recordings on this machine."""
-    recognizer, models = settings.recognizer, settings.models
-    own = {} if recognizer.model_directory is None else {recognizer.model: recognizer.model_directory}
+    models, recognizers = settings.models, settings.recognizers().values()
+    own = {wanted.model: wanted.model_directory for wanted in recognizers if wanted.model_directory is not None}
     return CachedModelStore(
         models.cache_directory,
         open_catalogue(settings),
@@ -140,7 +143,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[Engines]:
-    """The real engines, ready to work.
+    """The real engines, ready to work: the default lineup is loaded, and what else the settings want to be.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that is named is not there, or not as it should be.
@@ -148,13 +151,13 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         VoiceActivityUnavailable: The detector's model cannot be loaded.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
-    store, chain = open_model_store(settings), make_text_chain(settings.text)
+    store = open_model_store(settings)
+    load = make_load(settings, metrics)
     detector = await asyncio.to_thread(open_detector, settings.vad, store)
     metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
-    partials = settings.partials.policy()
     try:
-        async with open_recognizer(settings.recognizer, settings.remote, store, partials, metrics, chain) as opened:
-            yield Engines(open_decoder(settings), detector, opened.recognizer, opened.check, opened.load)
+        async with make_directory(settings, store, metrics, load) as directory:
+            yield Engines(open_decoder(settings), detector, directory, load)
     finally:
         await detector.close()
 
@@ -163,11 +166,14 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
     """Everything for transcribing recordings here and now: no database, no server, and no partials."""
     finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
-    settings = settings.model_copy(update={"recognizer": finals_only})
-    async with open_engines(settings, Metrics()) as engines:
+    settings = settings.model_copy(update={"recognizer": finals_only, "lineups": LineupSettings()})
+    async with (
+        open_engines(settings, Metrics()) as engines,
+        engines.recognizers.lease(LOCAL_CALLER, None, new_id("ses")) as leased,
+    ):
         admission = Admission(settings.server.max_sessions)
         transcription = _transcription(engines, InProcessEventBus(()), admission)
-        yield Transcriber(transcription, engines.recognizer, open_decoder(settings), _recording_defaults(settings))
+        yield Transcriber(transcription, leased.recognizer, open_decoder(settings), _recording_defaults(settings))
 
 
 @asynccontextmanager
@@ -230,7 +236,6 @@ async def _open_journal(settings: Settings, database: Database) -> AsyncIterator
 def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits) -> AudioSessionService:
     return AudioSessionService(
         detector=engines.detector,
-        recognizer=engines.recognizer,
         publisher=publisher,
         clock=SystemClock(),
         limits=limits,
@@ -241,7 +246,9 @@ def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits
 def _transcription(engines: Engines, publisher: EventPublisher, admission: Admission) -> TranscriptionService:
     """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
     sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
-    return TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission)
+    return TranscriptionService(
+        decoder=engines.decoder, recognizers=engines.recognizers, sessions=sessions, admission=admission
+    )
 
 
 def _admission(settings: Settings, engines: Engines, metrics: Metrics) -> Admission:
@@ -301,7 +308,7 @@ def _api_services(
     reception = Reception(
         sessions=sessions,
         decoder=engines.decoder,
-        recognizer=engines.recognizer,
+        recognizers=engines.recognizers,
         admission=admission,
         defaults=_live_defaults(settings),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
@@ -320,8 +327,11 @@ def _api_services(
         transcripts=transcripts,
         cancellation=SessionCancellation(transcripts, node.node_id, reception.cancel, node.link),
         following=following,
-        recognizer=engines.recognizer,
-        health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
+        recognizers=engines.recognizers,
+        lineups=LineupControl(engines.recognizers, changes_allowed=settings.lineups.changes_allowed),
+        health=HealthService(
+            {"server": drain.check, "recognizer": engines.recognizers.check, "database": database.ping}
+        ),
         client_secrets=ClientSecrets(SystemClock()),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,

@@ -25,9 +25,10 @@ from asr_service.bootstrap import Engines, open_decoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRequest
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.main import create_app
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well, wav
+from tests.fixtures.app import wav
 from tests.fixtures.command_line import Finished, Run
 from tests.fixtures.live_sessions import silence, sound, utterances
 
@@ -50,7 +51,7 @@ def _serving(folder: Path, answer: Callable[[RecognitionRequest], Answer], **ser
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
     )  # the command's output only
     settings = Settings(database={"url": f"sqlite:///{folder / 'server.db'}"}, server=server)
-    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizer(answer), all_is_well)
+    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(FakeRecognizer(answer)))
     config = uvicorn.Config(create_app(settings, engines=engines), log_config=None, ws="websockets-sansio")
     running = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""The names under which clients of OpenAI ask for the model that is loaded."""
+"""The names under which clients of OpenAI ask for whichever model there is."""
 
 import re
 
@@ -16,21 +16,28 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # of a snapshot of a model
 
 
 class ModelNotFound(InvalidRequest):
-    """No model of this name is loaded."""
+    """No model of this name can be had."""
 
     code = "model_not_found"
 
 
-def check_model_name(name: str, loaded: str, *, live: bool = False, field: str | None = None) -> None:
-    """Refuses a name that does not stand for the loaded model.
+def not_found(name: str, *, field: str | None = None) -> ModelNotFound:
+    """The complaint about a name that stands for nothing."""
+    hint = f"Use {WHISPER_1}, or a name of /v1/models."
+    return ModelNotFound(f"The model {name[:80]!r} does not exist.", field=field, hint=hint)
 
-    Raises:
-        ModelNotFound: It is neither the loaded model's nor an alias; ``live``: those of Realtime clients count too.
+
+def named_model(name: str | None, *, live: bool = False) -> str | None:
+    """The model that a client insists on; ``None``: whichever it gets, by an alias or by saying nothing.
+
+    Args:
+        name: As the client wrote it.
+        live: Those aliases count too that only Realtime clients are set to, and the models for conversations.
     """
-    undated = _DATE.sub("", name)
-    if name == loaded or undated in ALIASES or (live and undated in _LIVE_ALIASES):
-        return
-    raise ModelNotFound(f"The model {name[:80]!r} does not exist.", field=field, hint=f"Use {loaded} or {WHISPER_1}.")
+    undated = _DATE.sub("", name or "")
+    if not name or undated in ALIASES or (live and (undated in _LIVE_ALIASES or converses(name))):
+        return None
+    return name
 
 
 def ends_by_commits(name: str) -> bool:

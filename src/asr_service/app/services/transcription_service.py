@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from asr_service.domain.events.recognition_events import UtteranceFailed, Uttera
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
+from asr_service.domain.ports.recognizer_directory import LeasedRecognizer, RecognizerDirectory
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 from asr_service.shared.errors import AsrError
+from asr_service.shared.identifiers import new_id
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are transcribed so far."""
@@ -31,8 +33,16 @@ _PASSING_FAILURES = {kind.code: kind for kind in (RecognizerOverloaded, Recogniz
 class TranscriptionService:
     """Turns a recording into a transcript."""
 
-    def __init__(self, *, decoder: AudioDecoder, sessions: AudioSessionService, admission: Admission) -> None:
+    def __init__(
+        self,
+        *,
+        decoder: AudioDecoder,
+        recognizers: RecognizerDirectory,
+        sessions: AudioSessionService,
+        admission: Admission,
+    ) -> None:
         self._decoder = decoder
+        self._recognizers = recognizers
         self._sessions = sessions
         self._admission = admission
 
@@ -43,8 +53,17 @@ class TranscriptionService:
         config: SessionConfig,
         progress: Progress = lambda _seconds: None,
         on_utterance: OnUtterance | None = None,
+        leased: LeasedRecognizer | None = None,
     ) -> Transcript:
         """Transcribes one recording of any common container; memory does not grow with its length.
+
+        Args:
+            caller: On whose behalf.
+            recording: Where it is.
+            config: What is asked for.
+            progress: See there.
+            on_utterance: See there.
+            leased: Recognizes it; ``None``: what the routing gives.
 
         Raises:
             EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
@@ -55,8 +74,15 @@ class TranscriptionService:
         """
         collector = _Collector(progress, on_utterance)
         config = replace(config, partials=PartialPolicy(enabled=False), stored=False, live=False)
-        with self._admission.admit(caller):
-            session = self._sessions.open(caller, config, None, collector.deliver)
+        session_id = new_id("ses")
+        async with AsyncExitStack() as place:
+            place.enter_context(self._admission.admit(caller))
+            if leased is None:
+                leased = await place.enter_async_context(self._recognizers.lease(caller, None, session_id))
+            config = replace(config, lineup=leased.lineup)
+            session = self._sessions.open(
+                caller, config, None, collector.deliver, leased.recognizer, session_id=session_id
+            )
             feeding = asyncio.create_task(_feed(session, self._decoder.decode_file(recording)))
             try:
                 await session.run()

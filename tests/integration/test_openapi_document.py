@@ -104,7 +104,10 @@ async def _store_session(settings: Settings, session_id: str) -> None:
 
 @pytest.mark.timeout(600)
 async def test_schemathesis_finds_no_answer_that_is_not_described(document: dict[str, Any], tmp_path: Path) -> None:
-    settings = Settings(database={"url": f"sqlite:///{tmp_path / 'asr.db'}"})  # type: ignore[arg-type]
+    settings = Settings(
+        database={"url": f"sqlite:///{tmp_path / 'asr.db'}"},  # type: ignore[arg-type]
+        lineups={"changes_allowed": True},  # type: ignore[arg-type]
+    )
     parameters = document["paths"]["/api/v1/sessions/{session_id}"]["get"]["parameters"]
     (example,) = (parameter for parameter in parameters if parameter["name"] == "session_id")
     await _store_session(settings, example["schema"]["examples"][0])

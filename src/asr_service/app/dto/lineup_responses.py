@@ -19,6 +19,8 @@ class CapabilitiesResponse(BaseModel):
     hotwords: bool
     prompt: bool
     spoken_numbers: bool
+    punctuation: bool
+    casing: bool
     translation: bool
     max_seconds: float
 
@@ -30,6 +32,8 @@ class CapabilitiesResponse(BaseModel):
             hotwords=capabilities.hotwords,
             prompt=capabilities.prompt,
             spoken_numbers=capabilities.spoken_numbers,
+            punctuation=capabilities.punctuation,
+            casing=capabilities.casing,
             translation=capabilities.translation,
             max_seconds=capabilities.max_seconds,
         )
@@ -80,7 +84,7 @@ class LineupPage(BaseModel):
 class LineupChange(BaseModel):
     """What may be changed of a model."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     pinned: bool = Field(description="whether it is never unloaded to make room")
 
@@ -106,7 +110,7 @@ class RoutingResponse(BaseModel):
 class RoutingChange(BaseModel):
     """What may be changed of the routing; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     default: str = Field(default_factory=str, min_length=1, max_length=_MAX_NAME_CHARACTERS)
     tenants: dict[str, str] = Field(default_factory=dict, max_length=1_000)

@@ -40,6 +40,8 @@ _MODEL = {
         "hotwords": True,
         "prompt": True,
         "spoken_numbers": True,
+        "punctuation": True,
+        "casing": True,
         "translation": True,
         "max_seconds": 30.0,
     },
@@ -95,7 +97,7 @@ async def unload_model(services: Services, name: Name) -> LineupResponse:
 @router.patch(
     "/models/{name}",
     summary="Pin a model",
-    responses=changed("The model", _MODEL | {"pinned": True}) | model_problems(403, 404, 422, 500),
+    responses=changed("The model", _MODEL | {"pinned": True}) | model_problems(400, 403, 404, 422, 500),
 )
 async def change_model(services: Services, name: Name, wanted: LineupChange) -> LineupResponse:
     """A pinned model is never unloaded to make room; pinning does not load it."""

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path
 from asr_service.app.api.dependencies import Services
 from asr_service.app.api.v1.rest.documentation import (
     IF_NONE_MATCH,
-    NOT_MODIFIED,
     changed,
     example_of,
     model_problems,
@@ -54,7 +53,7 @@ _ROUTING: dict[str, Any] = {"default": "default", "tenants": {}, "canary": None,
 @router.get(
     "/models",
     summary="List the models",
-    responses=NOT_MODIFIED | example_of("All models", {"items": [_MODEL], "next_cursor": None}) | model_problems(500),
+    responses=example_of("All models", {"items": [_MODEL], "next_cursor": None}) | model_problems(500),
     openapi_extra=IF_NONE_MATCH,
 )
 async def list_models(services: Services) -> LineupPage:
@@ -65,7 +64,7 @@ async def list_models(services: Services) -> LineupPage:
 @router.get(
     "/models/{name}",
     summary="Get one model",
-    responses=NOT_MODIFIED | example_of("The model", _MODEL) | model_problems(404, 422, 500),
+    responses=example_of("The model", _MODEL) | model_problems(404, 422, 500),
     openapi_extra=IF_NONE_MATCH,
 )
 async def get_model(services: Services, name: Name) -> LineupResponse:
@@ -107,7 +106,7 @@ async def change_model(services: Services, name: Name, wanted: LineupChange) -> 
 @router.get(
     "/routing",
     summary="Get who gets which model",
-    responses=NOT_MODIFIED | example_of("The routing", _ROUTING) | model_problems(500),
+    responses=example_of("The routing", _ROUTING) | model_problems(500),
     openapi_extra=IF_NONE_MATCH,
 )
 async def get_routing(services: Services) -> RoutingResponse:

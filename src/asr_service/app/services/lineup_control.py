@@ -1,5 +1,6 @@
 """What operators ask of the lineups: which there are, and to load, unload, pin and route them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ class LineupControl:
     def __init__(self, directory: RecognizerDirectory, *, changes_allowed: bool) -> None:
         self._directory = directory
         self._changes_allowed = changes_allowed
+        self._rerouting = asyncio.Lock()
 
     @property
     def routing(self) -> LineupRouting:
@@ -77,13 +79,16 @@ class LineupControl:
     async def reroute(self, **changes: object) -> LineupRouting:
         """Changes fields of the routing; what is not named stays. See ``RecognizerDirectory.reroute``.
 
+        A change waits for the one before, which may be loading a model: what that changes is not to be taken back.
+
         Raises:
             ChangesNotAllowed: By the settings.
             RoutingNotAllowed: They do not fit together.
         """
         self._expect_allowed()
-        await self._directory.reroute(replace(self.routing, **changes))  # type: ignore[arg-type]
-        return self.routing
+        async with self._rerouting:
+            await self._directory.reroute(replace(self.routing, **changes))  # type: ignore[arg-type]
+            return self.routing
 
     def _expect_allowed(self) -> None:
         if not self._changes_allowed:

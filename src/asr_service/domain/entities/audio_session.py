@@ -519,6 +519,7 @@ class AudioSession:
                 finalized_samples=self._utterances[0].start if self._utterances else self._heard,
             )
         )
+        self._utterance_count -= len(self._utterances)  # they are withdrawn: no place behind them is safe
         self._utterances.clear()
         self._audio.forget_all()
 

@@ -101,7 +101,7 @@ class LineupDirectory:
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
         for place in self._places.values():
             self._begin_closing(place)
-        await asyncio.gather(*self._closings.values())
+        await self._closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -156,7 +156,7 @@ class LineupDirectory:
         """The same, loaded and with one lease more: between the two there is no moment for others to unload it."""
         while place.running is None:
             if place.failure is not None and self._clock.monotonic_s() < place.failed_at_s + _FORGIVEN_AFTER_S:
-                raise place.failure
+                raise _told_again(place.failure)
             await self._loaded(place, self._load_wait_s)
         place.retired = False
         place.leases += 1
@@ -207,15 +207,19 @@ class LineupDirectory:
     async def unload(self, name: str) -> None:
         """See ``RecognizerDirectory``."""
         place = self._place(name)
+        self._expect_unwanted(place)
+        if (loading := self._loads.get(place.name)) is not None:
+            await asyncio.wait([loading])
+            self._expect_unwanted(place)  # it may have been loaded to become the default
+        self._retire(place)
+        if (closing := self._closings.get(place.name)) is not None:
+            await asyncio.wait([closing])
+
+    def _expect_unwanted(self, place: LineupPlace) -> None:
         if place.name in self._routing.lineups:
             raise LineupInUse(f"Sessions are routed to {place.name}.", hint="Change the routing first.")
         if place.pinned:
             raise LineupInUse(f"{place.name} is pinned.", hint="Take back the pin first.")
-        if (loading := self._loads.get(place.name)) is not None:
-            await asyncio.wait([loading])
-        self._retire(place)
-        if (closing := self._closings.get(place.name)) is not None:
-            await asyncio.wait([closing])
 
     def pin(self, name: str, *, pinned: bool) -> None:
         """See ``RecognizerDirectory``."""
@@ -253,7 +257,7 @@ class LineupDirectory:
             hint = "Try again when it is loaded, or choose another model."
             raise LineupLoading(f"The model {place.name} is being loaded.", hint=hint, retry_after_s=_LOADING_RETRY_S)
         if (failure := loading.result()) is not None:
-            raise failure
+            raise _told_again(failure)
 
     async def _load(self, place: LineupPlace) -> AsrError | None:
         """Loads it, as soon as it is its turn; returns what went wrong."""
@@ -278,7 +282,7 @@ class LineupDirectory:
             place.failure, place.failed_at_s = error, self._clock.monotonic_s()
 
     async def _start(self, place: LineupPlace) -> None:
-        await asyncio.gather(*self._closings.values())  # what is on its way out still has its memory
+        await self._closed()  # what is on its way out still has its memory
         await asyncio.to_thread(place.lineup.examine)
         await self._make_room(place, place.known_bytes)
         place.running = await place.lineup.start()
@@ -289,28 +293,29 @@ class LineupDirectory:
             await self._make_room(place, 0)
         except NoMemoryForLineup:
             self._begin_closing(place)
-            await asyncio.gather(*self._closings.values())
+            await self._closed()
             raise
 
     async def _make_room(self, place: LineupPlace, needed_bytes: int) -> None:
         """Unloads others until so much more fits into the budget.
 
         Raises:
-            NoMemoryForLineup: It does not, whoever goes.
+            NoMemoryForLineup: It does not, whoever goes; so nobody has to.
         """
         if (budget := self._memory_budget_bytes) is None:
             return
-        left = self._evict_beyond(budget - needed_bytes, spared=place)
-        await asyncio.gather(*self._closings.values())
-        if left > budget - needed_bytes:
+        stays = (other for other in self._places.values() if other is place or not self._may_go(other))
+        if sum(other.measure() for other in stays) > budget - needed_bytes:
             raise NoMemoryForLineup(
                 f"The model {place.name} has no room in the memory budget.",
                 hint="Try again when other models are in use no more, or raise lineups.memory_budget_mb.",
                 retry_after_s=_LOADING_RETRY_S,
             )
+        self._evict_beyond(budget - needed_bytes, spared=place)
+        await self._closed()
 
-    def _evict_beyond(self, budget_bytes: int, spared: LineupPlace | None = None) -> int:
-        """Begins to close lineups that nobody holds, the longest unused first; returns what the rest takes, in bytes."""
+    def _evict_beyond(self, budget_bytes: int, spared: LineupPlace | None = None) -> None:
+        """Begins to close lineups that nobody holds, the longest unused first."""
         taken = {name: place.measure() for name, place in self._places.items()}
         total = sum(taken.values())
         for place in sorted(self._places.values(), key=lambda place: place.used_at_s):
@@ -320,7 +325,6 @@ class LineupDirectory:
                 log.info("lineup_evicted", lineup=place.name, memory_bytes=taken[place.name])
                 self._begin_closing(place)
                 total -= taken[place.name]
-        return total
 
     def _may_go(self, place: LineupPlace) -> bool:
         held = place.leases or place.pinned or place.name == self._routing.default
@@ -332,6 +336,11 @@ class LineupDirectory:
         place.tell_retired()
         if not place.leases:
             self._begin_closing(place)
+
+    async def _closed(self) -> None:
+        """Returns when what is being closed is gone. Who waits may be cancelled; closing goes on, unlike with ``gather``."""
+        if self._closings:
+            await asyncio.wait(list(self._closings.values()))
 
     def _begin_closing(self, place: LineupPlace) -> None:
         running, place.running = place.running, None
@@ -356,6 +365,11 @@ def _problem(place: LineupPlace) -> AsrError | None:
     except AsrError as error:
         return error
     return None
+
+
+def _told_again(failure: AsrError) -> AsrError:
+    """The same, without the frames of those who were told before: each raise would add to them, and keep them alive."""
+    return failure.with_traceback(None)
 
 
 def _unknown(name: str) -> LineupUnknown:

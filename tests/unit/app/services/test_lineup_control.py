@@ -1,5 +1,6 @@
 """What operators may do with lineups."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -61,6 +62,25 @@ async def test_what_is_not_named_of_the_routing_stays() -> None:
     await control.reroute(canary="fast", canary_share=0.5)
     await control.reroute(tenants={"acme": "fast"})
     assert control.routing == LineupRouting("main", {"acme": "fast"}, "fast", 0.5)
+
+
+async def test_a_change_that_takes_its_time_does_not_take_back_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = FakeRecognizerDirectory({name: FakeRecognizer() for name in ("main", "fast")})
+    loaded, load = asyncio.Event(), directory.load
+
+    async def load_slowly(name: str) -> None:
+        if name == "fast":
+            await loaded.wait()
+        await load(name)
+
+    monkeypatch.setattr(directory, "load", load_slowly)
+    control = LineupControl(directory, changes_allowed=True)
+    first = asyncio.create_task(control.reroute(default="fast"))
+    second = asyncio.create_task(control.reroute(tenants={"acme": "fast"}))
+    await asyncio.sleep(0)
+    loaded.set()
+    await asyncio.gather(first, second)
+    assert control.routing == LineupRouting("fast", {"acme": "fast"})
 
 
 async def test_rules_that_do_not_fit_are_refused_and_change_nothing() -> None:

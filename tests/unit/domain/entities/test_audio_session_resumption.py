@@ -14,6 +14,7 @@ from asr_service.domain.ports.voice_activity import WINDOW_SAMPLES
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import samples_from_ms
 from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoint
+from asr_service.domain.value_objects.session_status import EndReason
 from tests.unit.domain.session_driver import VOICE_STATE, SessionDriver
 from tests.unit.domain.strategies import CONFIGS, LAST_WINDOW_SAMPLES, tracks
 
@@ -167,3 +168,12 @@ def resumed_in_a_monologue() -> SessionDriver:
         driver.push_windows((0.97, 100))
         driver.answer_all()
     return SessionDriver(driver.track, checkpoint=driver.checkpoint).open()
+
+
+def test_a_session_that_is_broken_off_has_no_safe_place_behind_what_it_owes() -> None:
+    driver = SessionDriver().open()
+    driver.push_windows((0.97, 30), (0.01, 60))
+    assert driver.waiting
+    driver.session.abort(EndReason.DISCONNECTED)
+    place = driver.session.take_checkpoint()
+    assert place is None or place.utterances == 0

@@ -1,6 +1,7 @@
 """How lineups are loaded, unloaded and evicted, with stand-ins that start when they are told to."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import pytest
 from asr_service.domain.ports.model_store import ModelCorrupt, ModelMissing
 from asr_service.domain.ports.recognizer import RecognizerUnavailable
 from asr_service.domain.ports.recognizer_directory import (
+    LineupInUse,
     LineupLoading,
     LineupState,
     LineupUnknown,
@@ -213,6 +215,16 @@ async def test_a_failure_is_told_for_a_while_and_then_it_is_tried_again(house: H
         assert house.loads[1:] == [("fast", "recognizer_unavailable"), ("fast", "done")]
 
 
+async def test_a_failure_does_not_keep_those_who_were_told(house: House) -> None:
+    async with house.directory() as directory:
+        house["fast"].failure = RecognizerUnavailable("no")
+        frames = []
+        for _ in range(4):
+            error = await error_of(house.use(directory, "fast"), RecognizerUnavailable)
+            frames.append(len(traceback.extract_tb(error.__traceback__)))
+        assert len(set(frames[1:])) == 1
+
+
 async def test_an_operator_is_not_told_an_old_failure(house: House) -> None:
     async with house.directory() as directory:
         house["fast"].failure = RecognizerUnavailable("no")
@@ -295,6 +307,33 @@ async def test_what_is_being_loaded_is_unloaded_after_that(house: House) -> None
         assert "fast" not in house.running or directory._closings
 
 
+async def test_what_becomes_the_default_while_it_is_loaded_is_not_unloaded(house: House) -> None:
+    async with house.directory() as directory:
+        house["fast"].opening.clear()
+        rerouting = asyncio.create_task(directory.reroute(LineupRouting("fast")))
+        await until(directory._turn.locked)
+        unloading = asyncio.create_task(directory.unload("fast"))
+        await asyncio.sleep(0)  # it waits for the load
+        house["fast"].opening.set()
+        await rerouting
+        await error_of(unloading, LineupInUse)
+        await directory.check()
+
+
+async def test_closing_lets_what_is_being_unloaded_finish(house: House) -> None:
+    async with house.directory(warm=("best",)) as directory:
+        house["best"].closing.clear()
+        unloading = asyncio.create_task(directory.unload("best"))
+        await until(lambda: "best" in directory._closings)
+        loading = asyncio.create_task(directory.load("fast"))
+        await until(directory._turn.locked)
+        closing = asyncio.create_task(directory.close())
+        await until(loading.done)
+        house["best"].closing.set()
+        await asyncio.gather(closing, unloading)
+        assert house.running == set()
+
+
 async def test_what_is_asked_for_while_it_is_being_closed_is_started_anew(house: House) -> None:
     async with house.directory() as directory:
         await directory.load("fast")
@@ -342,6 +381,14 @@ async def test_what_turns_out_to_be_too_large_is_closed_again(house: House) -> N
         assert [lineup.closed for lineup in house["fast"].started] == [True]
         await error_of(house.use(directory, "fast"), NoMemoryForLineup)
         assert len(house["fast"].started) == 1, "what it takes is known by now"
+
+
+async def test_nobody_makes_room_for_what_has_none_even_then(house: House) -> None:
+    house["best"].memory_bytes = 4 * GB
+    async with house.directory(budget_gb=2.5, warm=("fast",)) as directory:
+        for _ in range(2):  # without knowing what it takes, and knowing it
+            await error_of(house.use(directory, "best"), NoMemoryForLineup)
+            assert house.running == {"main", "fast"}
 
 
 async def test_memory_that_grew_under_a_session_is_given_back_after_it(house: House) -> None:

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from asr_service.app.dto.model_names import named_model
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.ports.recognizer_directory import LineupModels
@@ -12,6 +13,7 @@ from asr_service.infrastructure.asr.lineup_directory import LineupDirectory
 from asr_service.infrastructure.asr.pool_sizing import find_hardware, workers_at_once
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.config.lineup_settings import LineupSettings
+from asr_service.infrastructure.config.problems import InvalidSettings, Problem
 from asr_service.infrastructure.config.sections import RecognizerSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.monitoring.metrics import Metrics
@@ -78,9 +80,13 @@ def make_directory(settings: Settings, store: ModelStore, metrics: Metrics, load
     """All lineups of the settings, none of them loaded.
 
     Raises:
-        InvalidSettings: What is to be done to texts cannot be done.
+        InvalidSettings: What is to be done to texts cannot be done, or a name means something else.
     """
     wanted, partials = settings.lineups, settings.partials.policy()
+    if taken := [name for name in wanted.named if named_model(name, live=True) is None]:
+        raise InvalidSettings(
+            [Problem("lineups.named", f"cannot have {taken[0]}: OpenAI's clients mean any model by it.")]
+        )
     at_server = settings.recognizer.remote == "main"
     shared = None if at_server else SharedWorkers(load, settings.recognizer)
     parts = RecognizerParts(store, settings.remote, partials, make_text_chain(settings.text), metrics, load)

@@ -40,7 +40,7 @@ class LineupDirectory:
       never the default one, nor those that are pinned. The budget is looked at before a load, as far as it is known what the
       lineup takes, after it, and when a lease ends. A lineup that has no room is closed again.
     - A retired lineup that is asked for by name again before its last lease has ended stays.
-    - A canary that cannot be had costs nobody the session: the default is lent in its place.
+    - A canary that cannot be had at once costs nobody time, nor the session: the default is lent in its place.
 
     Args:
         lineups: All of them, in the order in which they are listed.
@@ -142,22 +142,22 @@ class LineupDirectory:
 
     async def _chosen(self, caller: Caller, wanted: str | None, session_id: str) -> LineupPlace:
         if wanted is not None:
-            return await self._lent(self._place(wanted))
-        chosen = self._routing.choose(caller.tenant, session_id)
-        try:
-            return await self._lent(self._places[chosen])
-        except AsrError as error:
-            if chosen != self._routing.canary or chosen == self._routing.default:
-                raise
-            log.warning("canary_not_lent", lineup=chosen, code=error.code)
-        return await self._lent(self._places[self._routing.default])
+            return await self._lent(self._place(wanted), self._load_wait_s)
+        chosen, default = self._routing.choose(caller.tenant, session_id), self._routing.default
+        if chosen == self._routing.canary and chosen != default:
+            try:
+                return await self._lent(self._places[chosen], 0.0)
+            except AsrError as error:
+                log.warning("canary_not_lent", lineup=chosen, code=error.code)
+            chosen = default
+        return await self._lent(self._places[chosen], self._load_wait_s)
 
-    async def _lent(self, place: LineupPlace) -> LineupPlace:
+    async def _lent(self, place: LineupPlace, wait_s: float) -> LineupPlace:
         """The same, loaded and with one lease more: between the two there is no moment for others to unload it."""
         while place.running is None:
             if place.failure is not None and self._clock.monotonic_s() < place.failed_at_s + _FORGIVEN_AFTER_S:
                 raise _told_again(place.failure)
-            await self._loaded(place, self._load_wait_s)
+            await self._loaded(place, wait_s)
         place.retired = False
         place.leases += 1
         place.used_at_s = self._clock.monotonic_s()

@@ -87,7 +87,9 @@ class LineupSettings(Section):
     def problems(self, main: RecognizerSettings) -> Iterator[tuple[str, str]]:
         """What is wrong with the lineups, each as a key of this section and a complaint."""
         for name, own in self.named.items():
-            if not own.get("model"):
+            if name == DEFAULT_LINEUP:
+                yield "named", f"cannot have {name}: that is the section recognizer."
+            elif not own.get("model"):
                 yield "named", f"must say the model of {name}."
             elif misplaced := [key for key in _NOT_HERE if key in own]:
                 yield "named", f"cannot have a {misplaced[0]} for {name}: that holds for the whole installation."

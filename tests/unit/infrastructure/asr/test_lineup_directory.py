@@ -257,6 +257,18 @@ async def test_a_canary_that_cannot_be_had_costs_nobody_the_session(house: House
         await error_of(house.use(directory, "fast"), RecognizerUnavailable)
 
 
+async def test_nobody_waits_for_a_canary(house: House) -> None:
+    house["fast"].opening.clear()
+    async with house.directory(LineupRouting("main", canary="fast", canary_share=1.0)) as directory:
+        async with directory.lease(LOCAL_CALLER, None, "ses_1") as lease:
+            assert lease.lineup == "main"
+        house["fast"].opening.set()
+        await directory.load("fast")  # the same load
+        async with directory.lease(LOCAL_CALLER, None, "ses_1") as lease:
+            assert lease.lineup == "fast"
+        assert len(house["fast"].started) == 1
+
+
 async def test_a_default_that_cannot_be_had_is_an_error(house: House) -> None:
     async with house.directory() as directory:
         await directory.load("fast")

@@ -72,6 +72,7 @@ def test_the_routing_is_that_of_the_settings() -> None:
     ("lineups", "words"),
     [
         ({"named": {"fast": {}}}, "must say the model of fast"),
+        ({"named": {"default": FAST}}, "cannot have default: that is the section recognizer"),
         ({"named": {"fast": {**FAST, "preset": "fast"}}}, "cannot have a preset for fast"),
         ({"named": {"fast": {**FAST, "remote": "main"}}}, "cannot have a remote for fast"),
         ({"named": {"fast": {**FAST, "workers": -1}}}, "fast.workers"),

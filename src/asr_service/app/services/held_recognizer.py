@@ -1,7 +1,7 @@
 """The recognizer of one connection: held from before its first session until after its last."""
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -45,7 +45,7 @@ class HeldRecognizer:
         self._retired = False
         self._on_retired: Callable[[], None] = lambda: None
         self.substituted = False
-        self._lease = AsyncExitStack()
+        self._lease: AbstractAsyncContextManager[LeasedRecognizer] | None = None
         self._leased: LeasedRecognizer | None = None
 
     async def __aenter__(self) -> Self:
@@ -55,7 +55,11 @@ class HeldRecognizer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._lease.aclose()
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        if self._lease is not None:
+            await self._lease.__aexit__(None, None, None)
 
     @property
     def recognizer(self) -> Recognizer:
@@ -77,9 +81,9 @@ class HeldRecognizer:
         """
         if self._leased is not None and wanted is not None and self._directory.resolve(wanted) == self._leased.lineup:
             return self._leased.capabilities
-        lease = AsyncExitStack()
-        leased = await lease.enter_async_context(self._directory.lease(self._caller, wanted, self._session_id))
-        await self._lease.aclose()
+        lease = self._directory.lease(self._caller, wanted, self._session_id)
+        leased = await lease.__aenter__()
+        await self._give_back()
         self._lease, self._leased = lease, leased
         self._retired = False
         leased.on_retired(self._note_retired)

@@ -1,6 +1,7 @@
 """``asr-service serve``."""
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
@@ -119,6 +120,15 @@ def _loop_choice() -> uvicorn.Config:
     return uvicorn.Config(app="", loop="auto", log_config=None)  # else it would replace the configuration of the log
 
 
+def _spare_what_stays() -> None:
+    """Has garbage collections pass over what there is now: modules, routes, grammars stay until the end.
+
+    With them a full collection takes 0.3 s, in which no packet is heard; without them it takes what sessions have.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class _Server(uvicorn.Server):
     """Leaves the signals to ``_stopped_by_signals``: uvicorn's own would die of them, before anything is stored and closed."""
 
@@ -133,6 +143,8 @@ class _Server(uvicorn.Server):
         except OSError as error:  # two that were started at the same time can both be bound; only one can listen
             host, port = addresses[0]
             raise _port_busy(host, port, error, _port_setting(self._protocol)) from error
+        if self._protocol is None:  # it is ready when the others are announced
+            _spare_what_stays()
         for host, port in addresses:
             self._announce(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 

@@ -9,6 +9,7 @@ import structlog
 
 from asr_service.app.api.errors import NORMAL_CLOSURE, SERVICE_RESTART, meaning_of
 from asr_service.app.api.v1.live.flow import FlowHints
+from asr_service.app.api.v1.live.idle_watch import IdleWatch
 from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle, ClientTooSlow, Outbox
 from asr_service.app.api.v1.websocket.protocols.codec import (
     AudioData,
@@ -77,11 +78,10 @@ class Transport(Protocol):
         """Tells the client why it is not let in, and closes; called in the place of ``accept``."""
         ...
 
-    async def receive(self, idle_timeout_s: float) -> Frame | None:
+    async def receive(self) -> Frame | None:
         """The next frame; ``None`` when the client has gone.
 
         Raises:
-            ClientIdle: No frame came within the timeout.
             MalformedMessage: What came cannot be taken apart into frames, nor can what follows.
         """
         ...
@@ -137,12 +137,15 @@ class Connection:
         """Serves until the client goes, the last exchange is over, or something fails; returns the close code."""
         self._held.tell_retired(self._let_go)
         sending = asyncio.create_task(self._outbox.run())
-        receiving = asyncio.create_task(self._receive())
+        idle = IdleWatch(self._limits.idle_timeout_s, self._end_idle)
+        receiving = asyncio.create_task(self._receive(idle))
         try:
             endings: set[asyncio.Future[Any]] = {sending, receiving, self._over}
             await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            idle.close()
             close_code = await self._conclude(sending, receiving)
         finally:
+            idle.close()
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
             await self._end_exchange(EndReason.DISCONNECTED)
@@ -183,9 +186,9 @@ class Connection:
 
     async def _conclude(self, sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> int:
         """What ended the connection, as a close code; tells the client, if it is a failure that it can be told of."""
-        if self._over.done():
+        if self._over.done() and self._over.exception() is None:
             return self._over.result()
-        failure = (receiving if receiving.done() else sending).exception()
+        failure = (self._over if self._over.done() else receiving if receiving.done() else sending).exception()
         if failure is None or isinstance(failure, ClientGone):
             return NORMAL_CLOSURE  # the client closed; nobody is there to read a code
         if not isinstance(failure, AsrError):
@@ -201,20 +204,30 @@ class Connection:
 
     # --- from the client
 
-    async def _receive(self) -> None:
+    async def _receive(self, idle: IdleWatch) -> None:
         await self._outbox.put(self._codec.greet())
-        while (frame := await self._next_frame()) is not None:
+        while (frame := await self._next_frame(idle)) is not None:
             for message in self._codec.decode(frame):
                 await self._obey(message)
 
-    async def _next_frame(self) -> Frame | None:
-        """The next frame; a client that is owed answers need not say anything."""
-        while True:
-            try:
-                return await self._transport.receive(self._limits.idle_timeout_s)
-            except ClientIdle:
-                if not self._answers_due:
-                    raise
+    async def _next_frame(self, idle: IdleWatch) -> Frame | None:
+        idle.wait_begins()
+        try:
+            return await self._transport.receive()
+        finally:
+            idle.wait_ends()
+
+    def _end_idle(self) -> bool:
+        """The client has said nothing for too long; returns whether that ends the connection.
+
+        A client that is owed answers need not say anything.
+        """
+        if self._answers_due:
+            return False
+        if not self._over.done():
+            said = f"Nothing was received for {self._limits.idle_timeout_s:g} s."
+            self._over.set_exception(ClientIdle(said, hint="Send audio, or a ping message, to keep a session."))
+        return True
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:

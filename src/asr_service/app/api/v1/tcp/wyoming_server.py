@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
-from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle
+from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.app.api.v1.live.reception import Reception
 from asr_service.app.api.v1.tcp.listener import listening
 from asr_service.app.api.v1.tcp.protocols.wyoming import error_event
@@ -78,14 +78,10 @@ class WyomingTransport:
             await self.send(error_event(error))
         await self._hang_up()
 
-    async def receive(self, idle_timeout_s: float) -> Frame | None:
-        try:
-            async with asyncio.timeout(idle_timeout_s):
-                while not self._frames:
-                    if not await self._read_on():
-                        return None
-        except TimeoutError:
-            raise ClientIdle(f"Nothing was received for {idle_timeout_s:g} s.") from None
+    async def receive(self) -> Frame | None:
+        while not self._frames:
+            if not await self._read_on():
+                return None
         return self._frames.popleft()
 
     async def _read_on(self) -> bool:

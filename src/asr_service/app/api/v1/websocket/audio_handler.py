@@ -1,6 +1,5 @@
 """The transport WebSocket: the one place that touches a socket of the web framework."""
 
-import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from asr_service.app.api.error_handlers import OPENAI_PREFIX, error_response
 from asr_service.app.api.errors import meaning_of
-from asr_service.app.api.v1.live.outbox import ClientGone, ClientIdle
+from asr_service.app.api.v1.live.outbox import ClientGone
 from asr_service.app.api.v1.live.reception import Reception
 from asr_service.app.api.v1.websocket.protocols.codec import CodecFactory, Frame
 from asr_service.domain.value_objects.caller import Caller
@@ -71,15 +70,8 @@ class WebSocketTransport:
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
         return JSONResponse(body, status_code=meaning.http_status, headers=headers)
 
-    async def receive(self, idle_timeout_s: float) -> Frame | None:
-        try:
-            async with asyncio.timeout(idle_timeout_s):
-                message = await self._websocket.receive()
-        except TimeoutError:
-            raise ClientIdle(
-                f"Nothing was received for {idle_timeout_s:g} s.",
-                hint="Send audio, or a ping message, to keep a session.",
-            ) from None
+    async def receive(self) -> Frame | None:
+        message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
         data: bytes | None = message.get("bytes")

@@ -32,11 +32,12 @@ from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.speaker_diarizer import SpeakerDiarizer
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
-from asr_service.engines import open_detector
+from asr_service.engines import open_detector, open_diarizer
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
 from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
@@ -44,6 +45,7 @@ from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.settings import Settings
+from asr_service.infrastructure.config.speaker_settings import SpeakerSettings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
 from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
 from asr_service.infrastructure.monitoring.metrics import Metrics
@@ -58,13 +60,17 @@ from asr_service.shared.clock import SystemClock
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is."""
+    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is.
+
+    ``diarizer`` tells who speaks in recordings; ``None``: nothing does.
+    """
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
     recognizer: Recognizer
     check: Check
     load: RecognizerLoad | None = None
+    diarizer: SpeakerDiarizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +155,25 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
     store, chain = open_model_store(settings), make_text_chain(settings.text)
+    diarizer = await open_diarizer(settings.speakers)
+    if diarizer is not None:
+        metrics.observe_queue("speakers", lambda: diarizer.waiting, diarizer.max_waiting)
     detector = await asyncio.to_thread(open_detector, settings.vad, store)
     metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
     partials = settings.partials.policy()
     try:
         async with open_recognizer(settings.recognizer, settings.remote, store, partials, metrics, chain) as opened:
-            yield Engines(open_decoder(settings), detector, opened.recognizer, opened.check, opened.load)
+            decoder = open_decoder(settings)
+            yield Engines(decoder, detector, opened.recognizer, opened.check, opened.load, diarizer)
     finally:
         await detector.close()
 
 
 @asynccontextmanager
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
-    """Everything for transcribing recordings here and now: no database, no server, and no partials."""
+    """Everything for transcribing recordings here and now: no database, no server, no partials, and no speakers."""
     finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
-    settings = settings.model_copy(update={"recognizer": finals_only})
+    settings = settings.model_copy(update={"recognizer": finals_only, "speakers": SpeakerSettings()})
     async with open_engines(settings, Metrics()) as engines:
         admission = Admission(settings.server.max_sessions)
         transcription = _transcription(engines, InProcessEventBus(()), admission)
@@ -241,7 +251,9 @@ def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits
 def _transcription(engines: Engines, publisher: EventPublisher, admission: Admission) -> TranscriptionService:
     """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
     sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
-    return TranscriptionService(decoder=engines.decoder, sessions=sessions, admission=admission)
+    return TranscriptionService(
+        decoder=engines.decoder, sessions=sessions, admission=admission, diarizer=engines.diarizer
+    )
 
 
 def _admission(settings: Settings, engines: Engines, metrics: Metrics) -> Admission:

@@ -8,6 +8,9 @@ WHISPER_1 = "whisper-1"
 ALIASES = (WHISPER_1, "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 """Hard-coded in many tools, such as n8n and Open WebUI, or their first choice."""
 
+DIARIZING_ALIAS = "gpt-4o-transcribe-diarize"
+"""OpenAI's model that tells speakers apart: another name of the loaded one where speakers can be told apart."""
+
 # Names that only Realtime clients are set to: of models that transcribe, and of those that converse, in a connection's
 # address. The latter are no wish for a model of transcription: conversations are used here for their transcripts alone.
 _LIVE_ALIASES = ("gpt-live-transcribe", "gpt-realtime-whisper")
@@ -21,14 +24,19 @@ class ModelNotFound(InvalidRequest):
     code = "model_not_found"
 
 
-def check_model_name(name: str, loaded: str, *, live: bool = False, field: str | None = None) -> None:
+def check_model_name(
+    name: str, loaded: str, *, live: bool = False, diarizing: bool = False, field: str | None = None
+) -> None:
     """Refuses a name that does not stand for the loaded model.
 
     Raises:
-        ModelNotFound: It is neither the loaded model's nor an alias; ``live``: those of Realtime clients count too.
+        ModelNotFound: It is neither the loaded model's nor an alias; ``live``: those of Realtime clients count too;
+            ``diarizing``: so does that of the model that tells speakers apart.
     """
     undated = _DATE.sub("", name)
     if name == loaded or undated in ALIASES or (live and undated in _LIVE_ALIASES):
+        return
+    if diarizing and undated == DIARIZING_ALIAS:
         return
     raise ModelNotFound(f"The model {name[:80]!r} does not exist.", field=field, hint=f"Use {loaded} or {WHISPER_1}.")
 

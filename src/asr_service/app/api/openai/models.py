@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from asr_service.app.api.dependencies import ApiServices, Services
 from asr_service.app.api.openai.documentation import answer, failures
-from asr_service.app.dto.model_names import ALIASES, check_model_name
+from asr_service.app.dto.model_names import ALIASES, DIARIZING_ALIAS, check_model_name
 from asr_service.app.dto.openai import ModelList, ModelResponse
 
 router = APIRouter(prefix="/v1/models", tags=["openai"])
@@ -18,8 +18,13 @@ ModelName = Annotated[str, Path(description="one of the names in the list", exam
 
 @router.get("", summary="List the models", responses=_LIST | failures(500))
 async def list_models(services: Services) -> ModelList:
-    """The loaded model, and the names under which clients of OpenAI may ask for it."""
-    return ModelList(data=[_model(services, name) for name in (services.recognizer.capabilities.model, *ALIASES)])
+    """The loaded model, and the names under which clients of OpenAI may ask for it.
+
+    `gpt-4o-transcribe-diarize` is among them where speakers can be told apart.
+    """
+    diarizing = (DIARIZING_ALIAS,) if services.transcription.tells_speakers_apart else ()
+    names = (services.recognizer.capabilities.model, *ALIASES, *diarizing)
+    return ModelList(data=[_model(services, name) for name in names])
 
 
 @router.get("/{model}", summary="Get one model", responses=_ONE | failures(404, 500))
@@ -35,7 +40,8 @@ def check_model(services: ApiServices, name: str) -> None:
     Raises:
         ModelNotFound: It is neither the loaded one nor an alias.
     """
-    check_model_name(name, services.recognizer.capabilities.model)
+    diarizing = services.transcription.tells_speakers_apart
+    check_model_name(name, services.recognizer.capabilities.model, diarizing=diarizing)
 
 
 def _model(services: ApiServices, name: str) -> ModelResponse:

@@ -20,6 +20,7 @@ from asr_service.app.api.openai.transcription_form import TranscriptionRequest, 
 from asr_service.app.api.openai.uploads import kept, received_form
 from asr_service.app.api.presence import while_connected
 from asr_service.app.dto.openai import (
+    DiarizedTranscriptionResponse,
     TextDelta,
     TextDone,
     TranscriptionResponse,
@@ -37,7 +38,7 @@ _FAILURES = failures(400, 404, 408, 409, 413, 422, 500, 503, 507)
 @router.post(
     "/transcriptions",
     summary="Transcribe a recording",
-    response_model=TranscriptionResponse | VerboseTranscriptionResponse,
+    response_model=TranscriptionResponse | VerboseTranscriptionResponse | DiarizedTranscriptionResponse,
     responses=TRANSCRIPTION_ANSWERS | _FAILURES,
     openapi_extra=TRANSCRIPTION_FORM,
 )
@@ -76,7 +77,8 @@ async def _answer(
     request: Request, services: ApiServices, caller: Caller, recording: IO[bytes], wanted: TranscriptionRequest
 ) -> Response:
     with recording:
-        work = services.transcription.transcribe(caller, Path(recording.name), wanted.config)
+        path = Path(recording.name)
+        work = services.transcription.transcribe(caller, path, wanted.config, speakers=wanted.speakers)
         return render(await while_connected(request, work), wanted)
 
 

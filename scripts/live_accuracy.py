@@ -20,6 +20,7 @@ from asr_service.app.services.audio_session_service import AudioSessionService, 
 from asr_service.bootstrap import Engines, open_engines
 from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFinalized
 from asr_service.domain.events.session_events import SessionEvent
+from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.value_objects.asr_config import RecognitionOptions, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
@@ -28,6 +29,7 @@ from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
 from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.shared.clock import SystemClock
+from asr_service.shared.identifiers import new_id
 from scripts.benchmarks.clips import Clip, errors_by_group, read_manifest
 from scripts.benchmarks.processes import cpu_s
 
@@ -71,11 +73,14 @@ def main() -> None:
 
 async def _measure(settings: Settings, clips: list[Clip], speakers: int) -> dict[str, Any]:
     heard = Heard()
-    async with open_engines(settings, Metrics()) as engines:
+    async with (
+        open_engines(settings, Metrics()) as engines,
+        engines.recognizers.lease(LOCAL_CALLER, None, new_id("ses")) as leased,
+    ):
         audio = {clip.name: await _canonical(engines, clip) + _PAUSE for clip in clips}
         shares = _shares(clips, speakers)
         spent_s = cpu_s(os.getpid())
-        await asyncio.gather(*(_speak(engines, settings, share, audio, heard) for share in shares))
+        await asyncio.gather(*(_speak(engines, leased.recognizer, settings, share, audio, heard) for share in shares))
         spent_s = cpu_s(os.getpid()) - spent_s
     audio_s = sum(map(len, audio.values())) / (BYTES_PER_SAMPLE * SAMPLE_RATE_HZ)
     percentiles_s = quantiles(heard.final_latencies_s, n=20)
@@ -104,11 +109,15 @@ def _shares(clips: list[Clip], speakers: int) -> list[list[Clip]]:
 
 
 async def _speak(
-    engines: Engines, settings: Settings, clips: list[Clip], audio: dict[str, bytes], heard: Heard
+    engines: Engines,
+    recognizer: Recognizer,
+    settings: Settings,
+    clips: list[Clip],
+    audio: dict[str, bytes],
+    heard: Heard,
 ) -> None:
     sessions = AudioSessionService(
         detector=engines.detector,
-        recognizer=engines.recognizer,
         publisher=InProcessEventBus(()),
         clock=SystemClock(),
         limits=SessionLimits(),
@@ -116,7 +125,8 @@ async def _speak(
     config = SessionConfig(endpointing=settings.endpointing.policy(), partials=settings.partials.policy())
     for clip in clips:
         options = RecognitionOptions(language=clip.group)
-        session = sessions.open(LOCAL_CALLER, replace(config, options=options), None, heard.listener(clip))
+        listener = heard.listener(clip)
+        session = sessions.open(LOCAL_CALLER, replace(config, options=options), None, listener, recognizer)
         running = asyncio.create_task(session.run())
         await _in_real_time(audio[clip.name], session.push_audio)
         await session.end_input()

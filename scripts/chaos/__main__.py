@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.processes import machine_cpu_s
-from scripts.chaos import cuts, database, greedy, idle, kill, overload, rolling
+from scripts.chaos import cuts, greedy, idle, kill, outages, overload, rolling
 from scripts.chaos.scenario import Report, Scenario
 from scripts.chaos.talk import read_voices
 
@@ -27,7 +27,9 @@ PARTS: dict[str, Callable[[Scenario], Report]] = {
     "cuts": cuts.run,
     "kill": kill.run,
     "rolling": rolling.run,
-    "database": database.run,
+    "database": outages.run_database,
+    "redis": outages.run_redis,
+    "disk": outages.run_disk,
     "greedy": greedy.run,
     "idle": idle.run,
     "overload": overload.run,

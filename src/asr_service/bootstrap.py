@@ -21,7 +21,8 @@ from asr_service.app.services.admission import Admission, LoadLimit
 from asr_service.app.services.audio_session_service import AudioSessionService, SessionLimits
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
-from asr_service.app.services.health import Check, HealthService
+from asr_service.app.services.health import HealthService
+from asr_service.app.services.lineup_control import LineupControl
 from asr_service.app.services.resumable_listing import ResumableListing
 from asr_service.app.services.resumable_sessions import ResumableSessions
 from asr_service.app.services.session_cancellation import SessionCancellation
@@ -32,11 +33,13 @@ from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
 from asr_service.domain.ports.speaker_diarizer import SpeakerDiarizer
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
+from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.engines import open_detector, open_diarizer
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
@@ -44,6 +47,7 @@ from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
 from asr_service.infrastructure.artifacts.recordings import RecordingLibrary
 from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
+from asr_service.infrastructure.config.lineup_settings import LineupSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.config.speaker_settings import SpeakerSettings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
@@ -52,23 +56,22 @@ from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.session_journal import SqlSessionJournal
 from asr_service.infrastructure.persistence.transcript_reader import SqlTranscriptReader
+from asr_service.lineups import make_directory, make_load
 from asr_service.nodes import Node, listening_to_others, open_node
-from asr_service.recognizers import make_text_chain
-from asr_service.remote_recognizers import open_recognizer
 from asr_service.shared.clock import SystemClock
+from asr_service.shared.identifiers import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``check`` says whether it can, ``load`` how busy it is.
+    """What turns audio into text; ``load`` says how busy it is.
 
     ``diarizer`` tells who speaks in recordings; ``None``: nothing does.
     """
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
-    recognizer: Recognizer
-    check: Check
+    recognizers: RecognizerDirectory
     load: RecognizerLoad | None = None
     diarizer: SpeakerDiarizer | None = None
 
@@ -108,8 +111,8 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 def open_model_store(settings: Settings) -> ModelStore:
     """The models and recordings on this machine."""
-    recognizer, models = settings.recognizer, settings.models
-    own = {} if recognizer.model_directory is None else {recognizer.model: recognizer.model_directory}
+    models, recognizers = settings.models, settings.recognizers().values()
+    own = {wanted.model: wanted.model_directory for wanted in recognizers if wanted.model_directory is not None}
     return CachedModelStore(
         models.cache_directory,
         open_catalogue(settings),
@@ -146,7 +149,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[Engines]:
-    """The real engines, ready to work.
+    """The real engines, ready to work: the default lineup is loaded, and what else the settings want to be.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that is named is not there, or not as it should be.
@@ -154,17 +157,16 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
         VoiceActivityUnavailable: The detector's model cannot be loaded.
         RecognizerUnavailable: No worker could be started, or there is no GPU for them.
     """
-    store, chain = open_model_store(settings), make_text_chain(settings.text)
+    store = open_model_store(settings)
+    load = make_load(settings, metrics)
     diarizer = await open_diarizer(settings.speakers)
     if diarizer is not None:
         metrics.observe_queue("speakers", lambda: diarizer.waiting, diarizer.max_waiting)
     detector = await asyncio.to_thread(open_detector, settings.vad, store)
     metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
-    partials = settings.partials.policy()
     try:
-        async with open_recognizer(settings.recognizer, settings.remote, store, partials, metrics, chain) as opened:
-            decoder = open_decoder(settings)
-            yield Engines(decoder, detector, opened.recognizer, opened.check, opened.load, diarizer)
+        async with make_directory(settings, store, metrics, load) as directory:
+            yield Engines(open_decoder(settings), detector, directory, load, diarizer)
     finally:
         await detector.close()
 
@@ -173,11 +175,15 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
     """Everything for transcribing recordings here and now: no database, no server, no partials, and no speakers."""
     finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
-    settings = settings.model_copy(update={"recognizer": finals_only, "speakers": SpeakerSettings()})
-    async with open_engines(settings, Metrics()) as engines:
+    without = {"recognizer": finals_only, "lineups": LineupSettings(), "speakers": SpeakerSettings()}
+    settings = settings.model_copy(update=without)
+    async with (
+        open_engines(settings, Metrics()) as engines,
+        engines.recognizers.lease(LOCAL_CALLER, None, new_id("ses")) as leased,
+    ):
         admission = Admission(settings.server.max_sessions)
         transcription = _transcription(engines, InProcessEventBus(()), admission)
-        yield Transcriber(transcription, engines.recognizer, open_decoder(settings), _recording_defaults(settings))
+        yield Transcriber(transcription, leased.recognizer, open_decoder(settings), _recording_defaults(settings))
 
 
 @asynccontextmanager
@@ -240,7 +246,6 @@ async def _open_journal(settings: Settings, database: Database) -> AsyncIterator
 def _sessions(engines: Engines, publisher: EventPublisher, limits: SessionLimits) -> AudioSessionService:
     return AudioSessionService(
         detector=engines.detector,
-        recognizer=engines.recognizer,
         publisher=publisher,
         clock=SystemClock(),
         limits=limits,
@@ -252,7 +257,11 @@ def _transcription(engines: Engines, publisher: EventPublisher, admission: Admis
     """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
     sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
     return TranscriptionService(
-        decoder=engines.decoder, sessions=sessions, admission=admission, diarizer=engines.diarizer
+        decoder=engines.decoder,
+        recognizers=engines.recognizers,
+        sessions=sessions,
+        admission=admission,
+        diarizer=engines.diarizer,
     )
 
 
@@ -313,7 +322,7 @@ def _api_services(
     reception = Reception(
         sessions=sessions,
         decoder=engines.decoder,
-        recognizer=engines.recognizer,
+        recognizers=engines.recognizers,
         admission=admission,
         defaults=_live_defaults(settings),
         limits=ConnectionLimits(settings.server.idle_timeout_s, settings.server.send_timeout_s),
@@ -332,8 +341,11 @@ def _api_services(
         transcripts=transcripts,
         cancellation=SessionCancellation(transcripts, node.node_id, reception.cancel, node.link),
         following=following,
-        recognizer=engines.recognizer,
-        health=HealthService({"server": drain.check, "recognizer": engines.check, "database": database.ping}),
+        recognizers=engines.recognizers,
+        lineups=LineupControl(engines.recognizers, changes_allowed=settings.lineups.changes_allowed),
+        health=HealthService(
+            {"server": drain.check, "recognizer": engines.recognizers.check, "database": database.ping}
+        ),
         client_secrets=ClientSecrets(SystemClock()),
         recording_defaults=_recording_defaults(settings),
         on_request=metrics.http_request,

@@ -31,7 +31,8 @@ from asr_service.infrastructure.messaging.event_publisher import InProcessEventB
 from asr_service.infrastructure.messaging.integration_events import IntegrationEvents
 from asr_service.infrastructure.messaging.live_feed import FOLLOWED_EVENTS, InProcessLiveFeed, RedisLiveFeed
 from asr_service.infrastructure.messaging.node_link import NoNodeLink, RedisNodeLink
-from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
+from asr_service.infrastructure.monitoring.metrics import Metrics
+from asr_service.infrastructure.monitoring.metrics_recorder import MetricsRecorder
 from asr_service.infrastructure.persistence.database import Database
 from asr_service.infrastructure.persistence.node_registry import SqlNodeRegistry
 from asr_service.infrastructure.persistence.result_repository import SqlResultRepository

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.punctuation_restorer import PunctuationRestorer
 from asr_service.domain.ports.recognizer import RecognitionRequest, Recognizer, RecognizerUnavailable
-from asr_service.domain.value_objects.asr_config import Numbers, PartialPolicy
+from asr_service.domain.value_objects.asr_config import Numbers
 from asr_service.engines import FASTER_WHISPER, engine_factories, find_model
 from asr_service.infrastructure.asr.batch_observer import BatchReport
 from asr_service.infrastructure.asr.engine import EngineFactory
@@ -23,6 +23,7 @@ from asr_service.infrastructure.asr.supervised_worker import SupervisionPolicy
 from asr_service.infrastructure.asr.two_pass_recognizer import TwoPassRecognizer
 from asr_service.infrastructure.asr.worker_link import WorkerEnd
 from asr_service.infrastructure.asr.worker_pool import WorkerPool
+from asr_service.infrastructure.config.lineup_settings import DEFAULT_LINEUP
 from asr_service.infrastructure.config.problems import InvalidSettings, Problem
 from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
@@ -47,12 +48,14 @@ class PoolPlan:
         factories: Load its engine, one for each device.
         size: Number of workers.
         finals_apart_below: See ``BatchingPolicy``.
+        lineup: To which it belongs.
     """
 
     name: str
     factories: Sequence[EngineFactory]
     size: int
     finals_apart_below: int = 1
+    lineup: str = DEFAULT_LINEUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class PoolPlans:
     partials: PoolPlan | None = None
     fallback: PoolPlan | None = None
 
+    @property
+    def workers(self) -> int:
+        """Those that can be counted on: the fallback's only help out."""
+        return self.main.size + (self.partials.size if self.partials else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class RecognizerPools:
@@ -77,6 +85,17 @@ class RecognizerPools:
     main: PooledRecognizer
     partials: PooledRecognizer | None = None
     fallback: PooledRecognizer | None = None
+
+    @property
+    def opened(self) -> list[PooledRecognizer]:
+        """Those that there are."""
+        return [pool for pool in (self.main, self.partials, self.fallback) if pool is not None]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of all workers."""
+        workers = (worker for pool in self.opened for worker in pool.pool.status().workers)
+        return sum(worker.rss_bytes or 0 for worker in workers)
 
     async def check(self) -> None:
         """Returns while finals can be recognized. That partials cannot is no reason to send clients elsewhere.
@@ -93,9 +112,10 @@ class RecognizerPools:
 class _ObservedPool:
     """Tells the metrics and the load what a pool reports."""
 
-    def __init__(self, metrics: Metrics, pool: str, load: RecognizerLoad | None) -> None:
+    def __init__(self, metrics: Metrics, plan: PoolPlan, load: RecognizerLoad | None) -> None:
         self._metrics = metrics
-        self._pool = pool
+        self._pool = plan.name
+        self._lineup = plan.lineup
         self._load = load
 
     def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:
@@ -116,13 +136,16 @@ class _ObservedPool:
             queue_waits_s=report.queue_wait_s,
             inference_s=report.inference_s,
         )
+        self._metrics.lineup_worked(self._lineup, audio_s=report.audio_s, inference_s=report.inference_s)
 
     def worker_restarted(self, worker: str, end: WorkerEnd) -> None:
         self._metrics.worker_restarted(end, pool=self._pool)
 
 
-def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware) -> PoolPlans:
-    """What the settings come to on this hardware.
+def plan_pools(
+    wanted: RecognizerSettings, store: ModelStore, hardware: Hardware, lineup: str = DEFAULT_LINEUP
+) -> PoolPlans:
+    """What the settings of a lineup come to on this hardware. Its pools are named after it, but for those of the default.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt, ModelUnsuitable: A model that they name is not there, or not as it should be.
@@ -140,7 +163,8 @@ def plan_pools(wanted: RecognizerSettings, store: ModelStore, hardware: Hardware
     def plan(name: str, model: str, size: int) -> PoolPlan:
         found = find_model(model, wanted, store)
         apart_below = _finals_apart_below(found.engine, wanted, hardware)
-        return PoolPlan(name, engine_factories(found, wanted, hardware), size, apart_below)
+        shown_as = name if lineup == DEFAULT_LINEUP else f"{name}@{lineup}"
+        return PoolPlan(shown_as, engine_factories(found, wanted, hardware), size, apart_below, lineup)
 
     return PoolPlans(
         main=plan("recognizer", wanted.model, sizes.finals),
@@ -157,14 +181,6 @@ def _finals_apart_below(engine: str, wanted: RecognizerSettings, hardware: Hardw
     """
     searches = engine == FASTER_WHISPER and wanted.beam_size > 1
     return 4 if searches and hardware.device == "cpu" else 1
-
-
-def watch_load(plans: PoolPlans, partials: PartialPolicy, metrics: Metrics) -> RecognizerLoad:
-    """The load of the workers of the pools, without the fallback's: they help out, but cannot be counted on."""
-    workers = plans.main.size + (plans.partials.size if plans.partials else 0)
-    load = RecognizerLoad(workers, SystemClock(), partials)
-    show_load(load, metrics)
-    return load
 
 
 def show_load(load: RecognizerLoad, metrics: Metrics) -> None:
@@ -192,21 +208,23 @@ async def open_pools(
         partials=_pool(plans.partials, wanted, metrics, load) if plans.partials else None,
         fallback=_pool(plans.fallback, wanted, metrics, None) if plans.fallback else None,
     )
-    opened = [pool for pool in (pools.main, pools.partials, pools.fallback) if pool is not None]
     try:
-        starts = await asyncio.gather(*(pool.start() for pool in opened), return_exceptions=True)
+        starts = await asyncio.gather(*(pool.start() for pool in pools.opened), return_exceptions=True)
         if failures := [start for start in starts if start is not None]:
             raise failures[0]
         yield pools
     finally:
-        await asyncio.gather(*(pool.close() for pool in opened))
+        await asyncio.gather(*(pool.close() for pool in pools.opened))
+        for plan in (plans.main, plans.partials, plans.fallback):
+            if plan is not None:
+                metrics.forget_pool(plan.name)
 
 
 def _pool(
     plan: PoolPlan, wanted: RecognizerSettings, metrics: Metrics, load: RecognizerLoad | None
 ) -> PooledRecognizer:
     policy = SupervisionPolicy(hang_timeout_s=wanted.hang_timeout_s, memory_ceiling_bytes=wanted.memory_ceiling_bytes)
-    observer = _ObservedPool(metrics, plan.name, load)
+    observer = _ObservedPool(metrics, plan, load)
     workers = WorkerPool(plan.factories, plan.size, policy, observer, name=plan.name.replace("_", "-"))
     recognizer = PooledRecognizer(
         workers,

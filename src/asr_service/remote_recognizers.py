@@ -1,4 +1,4 @@
-"""The part of the composition root that brings a recognition server elsewhere together with what runs here."""
+"""The part of the composition root that makes one recognizer: of what runs here, and a recognition server elsewhere."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,15 +23,7 @@ from asr_service.infrastructure.config.sections import RecognizerSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.text.text_chain import TextChain
 from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
-from asr_service.recognizers import (
-    RecognizerPools,
-    Shadow,
-    compose_recognizer,
-    open_pools,
-    plan_pools,
-    show_load,
-    watch_load,
-)
+from asr_service.recognizers import RecognizerPools, Shadow, compose_recognizer, open_pools, plan_pools
 from asr_service.shared.clock import SystemClock
 
 REMOTE = "recognizer_remote"
@@ -54,16 +46,44 @@ class RemoteRecognizer(Recognizer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecognizerAtWork:
-    """The one recognizer that everything comes to.
+    """A recognizer, and what is behind it.
 
     Attributes:
         recognizer: It.
         check: Returns while it can recognize finals; else raises ``RecognizerUnavailable``.
-        load: Of the workers, or of the places at the server where that recognizes.
+        workers: Processes that can be counted on: those of a pool to fall back on only help out.
+        pools: All processes; ``None``: there are none here.
     """
 
     recognizer: Recognizer
     check: Callable[[], Awaitable[None]]
+    workers: int = 0
+    pools: RecognizerPools | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of the processes."""
+        return 0 if self.pools is None else self.pools.memory_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerParts:
+    """What recognizers are made with.
+
+    Attributes:
+        store: Has the models.
+        server: The server elsewhere, where the settings of a recognizer ask for it.
+        partials: The intervals of sessions that do not choose their own.
+        chain: The texts of each recognizer go through it.
+        metrics: Are told what goes on.
+        load: Watches the workers, or the places at the server where that recognizes.
+    """
+
+    store: ModelStore
+    server: RemoteSettings
+    partials: PartialPolicy
+    chain: TextChain
+    metrics: Metrics
     load: RecognizerLoad
 
 
@@ -96,16 +116,11 @@ class _ObservedServer(NoObserver):
 
 @asynccontextmanager
 async def open_recognizer(
-    wanted: RecognizerSettings,
-    server: RemoteSettings,
-    store: ModelStore,
-    partials: PartialPolicy,
-    metrics: Metrics,
-    chain: TextChain,
+    wanted: RecognizerSettings, parts: RecognizerParts, lineup: str
 ) -> AsyncIterator[RecognizerAtWork]:
-    """Everything that the settings ask for, here and elsewhere, ready to work. The server may be down: it is asked later.
+    """Everything that the settings of a lineup ask for, here and elsewhere, ready to work.
 
-    The texts of each recognizer go through the chain.
+    The server may be down: it is asked later.
 
     Raises:
         ModelUnknown, ModelMissing, ModelCorrupt: A model that they name is not there, or not as it should be.
@@ -113,27 +128,22 @@ async def open_recognizer(
     """
     async with AsyncExitStack() as opened:
         begin = _server_first if wanted.remote == "main" else _workers_first
-        yield await begin(wanted, server, store, partials, metrics, chain, opened)
+        yield await begin(wanted, parts, lineup, opened)
 
 
 async def _workers_first(
-    wanted: RecognizerSettings,
-    server: RemoteSettings,
-    store: ModelStore,
-    partials: PartialPolicy,
-    metrics: Metrics,
-    chain: TextChain,
-    opened: AsyncExitStack,
+    wanted: RecognizerSettings, parts: RecognizerParts, lineup: str, opened: AsyncExitStack
 ) -> RecognizerAtWork:
     """The pools recognize; the server, if at all, what they cannot."""
-    plans = plan_pools(wanted, store, find_hardware(wanted.device))
-    load = watch_load(plans, partials, metrics)
-    pools = await opened.enter_async_context(open_pools(plans, wanted, metrics, load))
+    metrics, chain = parts.metrics, parts.chain
+    plans = plan_pools(wanted, parts.store, find_hardware(wanted.device), lineup)
+    pools = await opened.enter_async_context(open_pools(plans, wanted, metrics, parts.load))
     shadow = _shadows(wanted.shadow_share, metrics, opened)
     if wanted.remote == "off":
-        return RecognizerAtWork(compose_recognizer(pools, metrics, chain, shadow), pools.check, load)
+        recognizer = compose_recognizer(pools, metrics, chain, shadow)
+        return RecognizerAtWork(recognizer, pools.check, plans.workers, pools)
     here = compose_recognizer(pools, metrics, chain)
-    remote = await opened.enter_async_context(_open_server(server, wanted.max_waiting, metrics))
+    remote = await opened.enter_async_context(_open_server(parts.server, wanted.max_waiting, metrics))
     elsewhere = TextProcessingRecognizer(remote, chain)
     recognizer = FallbackRecognizer(
         shadow(here, elsewhere),
@@ -141,30 +151,23 @@ async def _workers_first(
         is_ready=lambda: pools.main.pool.ready_workers > 0,
         on_fallback=metrics.recognition_fell_back,
     )
-    return RecognizerAtWork(recognizer, lambda: _check(remote, pools), load)
+    return RecognizerAtWork(recognizer, lambda: _check(remote, pools), plans.workers, pools)
 
 
 async def _server_first(
-    wanted: RecognizerSettings,
-    server: RemoteSettings,
-    store: ModelStore,
-    partials: PartialPolicy,
-    metrics: Metrics,
-    chain: TextChain,
-    opened: AsyncExitStack,
+    wanted: RecognizerSettings, parts: RecognizerParts, lineup: str, opened: AsyncExitStack
 ) -> RecognizerAtWork:
     """The server recognizes; the pools, if there are any, what it cannot, and the partials that it has none of.
 
     The load is that of the server's places: what falls back on the workers is an exception, as it is between pools.
     """
-    load = RecognizerLoad(server.at_once, SystemClock(), partials)
-    show_load(load, metrics)
-    remote = await opened.enter_async_context(_open_server(server, wanted.max_waiting, metrics, load))
+    metrics, chain = parts.metrics, parts.chain
+    remote = await opened.enter_async_context(_open_server(parts.server, wanted.max_waiting, metrics, parts.load))
     elsewhere = TextProcessingRecognizer(remote, chain)
     if (local := wanted.local) is None:
-        return RecognizerAtWork(elsewhere, lambda: _check(remote), load)
-    plans = plan_pools(local, store, find_hardware(local.device))
-    unwatched = RecognizerLoad(plans.main.size, SystemClock(), partials)
+        return RecognizerAtWork(elsewhere, lambda: _check(remote))
+    plans = plan_pools(local, parts.store, find_hardware(local.device), lineup)
+    unwatched = RecognizerLoad(plans.main.size, SystemClock(), parts.partials)
     pools = await opened.enter_async_context(open_pools(plans, local, metrics, unwatched))
     here = compose_recognizer(pools, metrics, chain)
     recognizer: Recognizer = FallbackRecognizer(
@@ -175,7 +178,7 @@ async def _server_first(
     )
     if wanted.partials_model or not remote.capabilities.partials:
         recognizer = TwoPassRecognizer(partials=here, finals=recognizer)
-    return RecognizerAtWork(recognizer, lambda: _check(remote, pools), load)
+    return RecognizerAtWork(recognizer, lambda: _check(remote, pools), plans.workers, pools)
 
 
 async def _check(remote: RemoteRecognizer, pools: RecognizerPools | None = None) -> None:

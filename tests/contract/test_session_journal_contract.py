@@ -222,6 +222,8 @@ class SessionJournalContract:
             ("\x00\ud800 %", ADA),
             (TOKEN, Caller("other")),
             (TOKEN, Caller(ADA.tenant.upper())),
+            (TOKEN, replace(ADA, key_id="key_2")),
+            (TOKEN, replace(ADA, key_id=None)),
         ]
         answers = [await refusal(journal, token, caller) for token, caller in tries]
         await journal.advance("ses_1", 1, [], None)  # nobody has taken it
@@ -229,9 +231,11 @@ class SessionJournalContract:
         answers.append(await refusal(journal, TOKEN, ADA))
         assert len(set(answers)) == 1
 
-    async def test_another_key_of_the_tenant_may_resume(self, journal: SessionJournal) -> None:
-        await journal.begin(journaled(), TOKEN)
-        assert (await journal.claim(TOKEN, replace(ADA, key_id="key_2"))).caller == ADA
+    async def test_a_session_without_a_key_is_resumed_without_one(self, journal: SessionJournal) -> None:
+        keyless = replace(ADA, key_id=None)
+        await journal.begin(replace(journaled(), caller=keyless), TOKEN)
+        assert await refusal(journal, TOKEN, ADA)
+        assert (await journal.claim(TOKEN, keyless)).caller == keyless
 
     async def test_nothing_is_written_to_an_expired_session(self, keeping: Keeping) -> None:
         await keeping.journal.begin(journaled(), TOKEN)

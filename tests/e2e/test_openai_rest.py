@@ -15,9 +15,10 @@ from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRe
 from asr_service.infrastructure.artifacts.recordings import Recording
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.main import create_app
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well, wav
+from tests.fixtures.app import wav
 from tests.fixtures.client_packages import OPENAI, OPENAI_FOR_NODE, run_client, run_node_client
 from tests.fixtures.live_sessions import silence, utterances
 from tests.fixtures.recordings import Clip, join_recordings, write_wav
@@ -185,7 +186,7 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A small service that can be made to refuse in every way."""
     folder = tmp_path_factory.mktemp("refusing")
     settings = Settings(database={"url": f"sqlite:///{folder}/asr.db"}, server={"max_upload_mb": 1})  # type: ignore[arg-type]
-    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizer(_answer), all_is_well)
+    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(FakeRecognizer(_answer)))
     app = create_app(settings, engines=engines)
 
     @app.post("/v1/refused/{status}/audio/transcriptions")
@@ -353,7 +354,7 @@ def test_r4_a_listener_who_hangs_up_frees_the_work(tmp_path: Path) -> None:
     settings = Settings(database={"url": f"sqlite:///{tmp_path}/asr.db"})  # type: ignore[arg-type]
     recognizer = FakeRecognizer(lambda request: "word")
     recognizer.hold(lambda request: request.utterance == 1)
-    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), recognizer, all_is_well)
+    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(recognizer))
     form = {"files": {"file": wav(utterances(1) + silence(1_000) + utterances(2))}, "data": {"stream": "true"}}
     with served(create_app(settings, engines=engines)) as url:
         with httpx.stream("POST", f"{url}/v1/audio/transcriptions", **form) as answer:

@@ -96,7 +96,11 @@ def write_streaming_transducer(folder: Path, seed: int = 1) -> Path:
     encoder.add("Identity", "c", output="next_c")
     encoder.write(
         folder / "encoder.onnx",
-        [float_tensor("x", "N", _CHUNK_FRAMES, _BINS), float_tensor("h", 1, "N", _WIDTH - 1), float_tensor("c", 1, "N", 1)],
+        [
+            float_tensor("x", "N", _CHUNK_FRAMES, _BINS),
+            float_tensor("h", 1, "N", _WIDTH - 1),
+            float_tensor("c", 1, "N", 1),
+        ],
         [
             float_tensor("encoder_out", "N", _CHUNK_FRAMES // _SUBSAMPLING, _WIDTH),
             float_tensor("next_h", 1, "N", _WIDTH - 1),

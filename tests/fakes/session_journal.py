@@ -70,7 +70,7 @@ class InMemorySessionJournal:
     async def claim(self, token: str, caller: Caller) -> JournaledSession:
         await self._check()
         session = self.sessions_by_id.get(self.tokens.get(token, ""))
-        if session is None or session.caller.tenant != caller.tenant or not _is_whole(session):
+        if session is None or session.caller != caller or not _is_whole(session):
             raise SessionNotResumable("There is no session that could be resumed.")
         session = replace(session, epoch=session.epoch + 1)
         self.sessions_by_id[session.session_id] = session

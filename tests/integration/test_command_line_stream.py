@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import structlog
 import uvicorn
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from asr_service.app.dto.native_examples import SERVER_EXAMPLES
@@ -24,9 +25,10 @@ from asr_service.bootstrap import Engines, open_decoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognitionRequest
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.main import create_app
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import Answer, FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well, wav
+from tests.fixtures.app import wav
 from tests.fixtures.command_line import Finished, Run
 from tests.fixtures.live_sessions import silence, sound, utterances
 
@@ -49,7 +51,7 @@ def _serving(folder: Path, answer: Callable[[RecognitionRequest], Answer], **ser
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
     )  # the command's output only
     settings = Settings(database={"url": f"sqlite:///{folder / 'server.db'}"}, server=server)
-    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizer(answer), all_is_well)
+    engines = Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(FakeRecognizer(answer)))
     config = uvicorn.Config(create_app(settings, engines=engines), log_config=None, ws="websockets-sansio")
     running = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -162,7 +164,11 @@ def _played(*connections: Callable[[ServerConnection], None]) -> Iterator[str]:
     def serve_next(connection: ServerConnection) -> None:
         connection.recv()
         left.pop(0)(connection)
-        connection.socket.shutdown(socket.SHUT_RDWR)
+        # Not both ways: a client that still sends would lose what was said last.
+        connection.socket.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionClosed):
+            for _ in connection:
+                pass
 
     with serve(serve_next, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -23,9 +23,9 @@ from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.persistence.session_repository import SqlSessionRepository
 from asr_service.main import create_app
 from tests.fakes.engines import CAPABILITIES
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well
 from tests.fixtures.served_app import served
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -104,12 +104,17 @@ async def _store_session(settings: Settings, session_id: str) -> None:
 
 @pytest.mark.timeout(600)
 async def test_schemathesis_finds_no_answer_that_is_not_described(document: dict[str, Any], tmp_path: Path) -> None:
-    settings = Settings(database={"url": f"sqlite:///{tmp_path / 'asr.db'}"})  # type: ignore[arg-type]
+    settings = Settings(
+        database={"url": f"sqlite:///{tmp_path / 'asr.db'}"},  # type: ignore[arg-type]
+        lineups={"changes_allowed": True},  # type: ignore[arg-type]
+    )
     parameters = document["paths"]["/api/v1/sessions/{session_id}"]["get"]["parameters"]
     (example,) = (parameter for parameter in parameters if parameter["name"] == "session_id")
     await _store_session(settings, example["schema"]["examples"][0])
     recognizer = FakeRecognizer(capabilities=ABLE)
-    app = create_app(settings, engines=Engines(open_decoder(settings), EnergyVoiceActivity(), recognizer, all_is_well))
+    app = create_app(
+        settings, engines=Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(recognizer))
+    )
     with served(app) as url:
         done = _run_schemathesis(f"{url}/openapi.json")
     assert done.returncode == 0, "\n".join(line[:500] for line in done.stdout.splitlines())

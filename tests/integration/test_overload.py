@@ -52,7 +52,6 @@ class Service:
         self.admission = Admission(10, load=LoadLimit(self.load, self.clock, max_load=0.85))
         self.sessions = AudioSessionService(
             detector=EnergyVoiceActivity(),
-            recognizer=self.recognizer,
             publisher=RecordingEventPublisher(),
             clock=self.clock,
             limits=SessionLimits(),
@@ -66,7 +65,7 @@ class Service:
         """One session that says two things."""
         options = RecognitionOptions(prompt=prompt)
         config = SessionConfig(options=options, partials=NO_PARTIALS, live=live)
-        session: LiveSession = self.sessions.open(LOCAL_CALLER, config, None, listener.deliver)
+        session: LiveSession = self.sessions.open(LOCAL_CALLER, config, None, listener.deliver, self.recognizer)
         running = asyncio.create_task(session.run())
         await session.push_audio(utterances(2))
         await session.end_input()

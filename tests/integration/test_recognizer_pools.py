@@ -17,12 +17,14 @@ from asr_service.domain.ports.recognizer import (
 )
 from asr_service.domain.value_objects.asr_config import PartialPolicy
 from asr_service.infrastructure.asr.pooled_recognizer import PooledRecognizer
+from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.config.sections import RecognizerSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.infrastructure.text.masking import MaskingStep
 from asr_service.infrastructure.text.text_chain import TextChain
 from asr_service.infrastructure.text.text_processing_recognizer import TextProcessingRecognizer
-from asr_service.recognizers import PoolPlan, PoolPlans, RecognizerPools, compose_recognizer, open_pools, watch_load
+from asr_service.recognizers import PoolPlan, PoolPlans, RecognizerPools, compose_recognizer, open_pools
+from asr_service.shared.clock import SystemClock
 from tests.fakes.engines import CAPABILITIES, ScriptedEngineFactory
 from tests.fixtures.recognition_requests import recognition_request
 
@@ -61,7 +63,7 @@ async def ensemble(
         PoolPlan(FALLBACK, [fallback], 1) if fallback else None,
     )
     metrics = Metrics()
-    load = watch_load(plans, PartialPolicy(), metrics)
+    load = RecognizerLoad(plans.workers, SystemClock(), PartialPolicy())
     async with open_pools(plans, RecognizerSettings(), metrics, load) as pools:
         yield Ensemble(pools, compose_recognizer(pools, metrics, TextChain.of(MaskingStep(optional=False))), metrics)
 

@@ -11,11 +11,14 @@ import pytest
 from asr_service import remote_recognizers
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognizerUnavailable
 from asr_service.domain.value_objects.asr_config import PartialPolicy
+from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
+from asr_service.infrastructure.config.lineup_settings import DEFAULT_LINEUP
 from asr_service.infrastructure.config.remote_settings import RemoteSettings
 from asr_service.infrastructure.config.sections import RecognizerSettings, TextSettings
 from asr_service.infrastructure.monitoring.metrics import Metrics
 from asr_service.recognizers import PoolPlan, PoolPlans, make_text_chain
-from asr_service.remote_recognizers import REMOTE, RecognizerAtWork, open_recognizer
+from asr_service.remote_recognizers import REMOTE, RecognizerAtWork, RecognizerParts, open_recognizer
+from asr_service.shared.clock import SystemClock
 from tests.fakes.engines import ScriptedEngineFactory
 from tests.fakes.funasr_server import FunAsrRuntime, funasr_runtime
 from tests.fixtures.recognition_requests import recognition_request
@@ -42,6 +45,7 @@ class Ensemble:
 
     at_work: RecognizerAtWork
     metrics: WatchedMetrics
+    load: RecognizerLoad
 
     def number(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
@@ -70,10 +74,11 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedEngineFactory]:
 async def ensemble(url: str, wanted: RecognizerSettings, **server: Any) -> AsyncIterator[Ensemble]:
     metrics = WatchedMetrics()
     remote = RemoteSettings(url=url, **server)
-    async with open_recognizer(
-        wanted, remote, NO_STORE, PartialPolicy(), metrics, make_text_chain(TextSettings())
-    ) as at_work:
-        yield Ensemble(at_work, metrics)
+    load = RecognizerLoad(1, SystemClock(), PartialPolicy())
+    chain = make_text_chain(TextSettings())
+    parts = RecognizerParts(NO_STORE, remote, PartialPolicy(), chain, metrics, load)
+    async with open_recognizer(wanted, parts, DEFAULT_LINEUP) as at_work:
+        yield Ensemble(at_work, metrics, load)
 
 
 @asynccontextmanager
@@ -88,7 +93,7 @@ async def test_the_server_alone_does_everything_and_its_places_are_the_load() ->
     async with funasr_runtime() as runtime, ensemble(runtime.url, RecognizerSettings(remote="main")) as one:
         assert await one.text()
         assert (one.answered(REMOTE), one.answered(HERE)) == (1, 0)
-        assert one.at_work.load.utilization > 0
+        assert one.load.utilization > 0
         assert one.number("asr_remote_available") == 1
         assert one.number("asr_queue_capacity_items", queue=REMOTE) == 512
         assert one.number("asr_queue_capacity_items", queue="remote_streams") == 64

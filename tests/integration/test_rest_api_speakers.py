@@ -89,9 +89,17 @@ async def test_spk_says_what_the_format_says_already(start_app: StartApp) -> Non
 async def test_the_model_that_tells_speakers_apart_is_listed_where_they_can_be(start_app: StartApp) -> None:
     async with start_app(answer=_says("Go on."), diarizer=LoudnessDiarizer()) as service:
         listed = (await service.client.get("/v1/models")).json()["data"]
-        assert [model["id"] for model in listed] == ["scripted", *ALIASES, DIARIZING_ALIAS]
-        assert (await service.client.get(f"/v1/models/{DIARIZING_ALIAS}")).json() == listed[-1]
+        assert [model["id"] for model in listed] == ["scripted", *ALIASES, DIARIZING_ALIAS, "default"]
+        assert (await service.client.get(f"/v1/models/{DIARIZING_ALIAS}")).json() == listed[-2]
         assert len((await _diarized(service, model=DIARIZING_ALIAS))["segments"]) == 3
+
+
+async def test_the_model_that_tells_speakers_apart_is_unknown_elsewhere(service: RunningApp) -> None:
+    listed = (await service.client.get("/v1/models")).json()["data"]
+    assert DIARIZING_ALIAS not in [model["id"] for model in listed]
+    assert (await service.client.get(f"/v1/models/{DIARIZING_ALIAS}")).status_code == 404
+    refused = await service.transcribe(DIALOGUE, model=DIARIZING_ALIAS)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_translations_have_no_speakers(start_app: StartApp) -> None:

@@ -456,7 +456,7 @@ async def test_nothing_of_an_upload_stays_on_the_disk(
 async def test_the_model_and_its_aliases_are_listed(service: RunningApp) -> None:
     answer = (await service.client.get("/v1/models")).json()
     assert answer["object"] == "list"
-    assert [model["id"] for model in answer["data"]] == ["scripted", *ALIASES]
+    assert [model["id"] for model in answer["data"]] == ["scripted", *ALIASES, "default"]
     for model in answer["data"]:
         assert model.keys() == {"id", "object", "created", "owned_by"}
         assert model["object"] == "model"
@@ -472,7 +472,7 @@ async def test_a_model_that_is_not_loaded_is_not_found(service: RunningApp) -> N
         assert answer.status_code == 404
         error = answer.json()["error"]
         assert error["code"] == "model_not_found"
-        assert "Use scripted or whisper-1." in error["message"]
+        assert "Use whisper-1, or a name of /v1/models." in error["message"]
 
 
 async def test_recordings_at_the_same_time_do_not_mix(start_app: StartApp) -> None:

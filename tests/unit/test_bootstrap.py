@@ -9,9 +9,9 @@ from asr_service import bootstrap
 from asr_service.bootstrap import Engines, open_decoder, open_transcriber
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.monitoring.metrics import Metrics
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well
 
 
 async def test_for_recordings_no_model_for_partials_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ async def test_for_recordings_no_model_for_partials_is_loaded(monkeypatch: pytes
     @asynccontextmanager
     async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[Engines]:
         opened.append(settings)
-        yield Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizer(), all_is_well)
+        yield Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(FakeRecognizer()))
 
     monkeypatch.setattr(bootstrap, "open_engines", open_engines)
     recognizer = {"partials_model": "whisper-tiny.en", "fallback_model": "whisper-tiny.en", "beam_size": 2}

@@ -14,9 +14,9 @@ from asr_service.infrastructure.config.problems import InvalidSettings
 from asr_service.infrastructure.config.sections import WyomingSettings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.main import create_app, page_folder
+from tests.fakes.recognizer_directory import FakeRecognizerDirectory
 from tests.fakes.recognizers import FakeRecognizer
 from tests.fakes.voice_activity import EnergyVoiceActivity
-from tests.fixtures.app import all_is_well
 from tests.fixtures.wyoming_client import Event, connected
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engines(settings: Settings) -> Engines:
-    return Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizer(), all_is_well)
+    return Engines(open_decoder(settings), EnergyVoiceActivity(), FakeRecognizerDirectory(FakeRecognizer()))
 
 
 async def _get(app: FastAPI, path: str) -> httpx.Response:

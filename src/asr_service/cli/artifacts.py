@@ -113,7 +113,7 @@ def samples(
 
 
 def _chosen(names: list[str] | None, settings: Settings) -> list[str]:
-    return names or [*settings.recognizer.catalogue_models, settings.vad.model]
+    return names or [*settings.catalogue_models, settings.vad.model]
 
 
 def _hub(text: str) -> HubSpec:

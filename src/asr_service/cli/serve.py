@@ -16,6 +16,7 @@ import uvicorn
 
 from asr_service.app.api.v1.websocket.wire_protocols import TlsFiles, WireProtocol
 from asr_service.bootstrap import build, wire_protocols
+from asr_service.cli.dropping_protocol import DroppingProtocol
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.infrastructure.config.settings import Settings
 from asr_service.infrastructure.logging.configuration import configure_logging
@@ -214,7 +215,7 @@ def _uvicorn_config(settings: Settings, app: object, tls: TlsFiles | None = None
         app,  # type: ignore[arg-type]
         log_config=None,
         access_log=False,  # the application writes one line per request itself
-        ws="websockets-sansio",
+        ws=DroppingProtocol,
         ws_max_size=server.ws_max_message_bytes,
         ws_ping_interval=server.ws_ping_interval_s,
         ws_ping_timeout=server.ws_ping_timeout_s,

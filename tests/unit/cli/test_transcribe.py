@@ -27,7 +27,9 @@ def recognizer(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
     @asynccontextmanager
     async def open_fakes(settings: Settings) -> AsyncIterator[Transcriber]:
         studio, decoder = Studio(recognizer=fake), open_decoder(settings)
-        service = TranscriptionService(decoder=decoder, sessions=studio.service, admission=Admission(1))
+        service = TranscriptionService(
+            decoder=decoder, recognizers=studio.directory, sessions=studio.service, admission=Admission(1)
+        )
         yield Transcriber(service, fake, decoder, SessionConfig())
 
     monkeypatch.setattr(transcribe, "open_transcriber", open_fakes)

@@ -12,10 +12,11 @@ from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import Re
 from asr_service.app.services.client_secrets import ClientSecrets
 from asr_service.app.services.drain import Drain
 from asr_service.app.services.health import HealthService
+from asr_service.app.services.lineup_control import LineupControl
 from asr_service.app.services.session_cancellation import SessionCancellation
 from asr_service.app.services.session_following import SessionFollowing
 from asr_service.app.services.transcription_service import TranscriptionService
-from asr_service.domain.ports.recognizer import Recognizer
+from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.value_objects.asr_config import SessionConfig
 from asr_service.domain.value_objects.caller import LOCAL_CALLER, Caller
@@ -36,7 +37,8 @@ class ApiServices:
     transcripts: TranscriptReader
     cancellation: SessionCancellation
     following: SessionFollowing
-    recognizer: Recognizer
+    recognizers: RecognizerDirectory
+    lineups: LineupControl
     health: HealthService
     drain: Drain
     client_secrets: ClientSecrets[RealtimeConfig]

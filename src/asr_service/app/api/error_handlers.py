@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from asr_service.app.api.errors import Meaning, meaning_of
 from asr_service.app.dto.responses import ProblemResponse
+from asr_service.app.middleware.request_log_middleware import route_template
 from asr_service.shared.correlation import current_correlation
 from asr_service.shared.errors import AsrError, InvalidRequest
 
@@ -55,7 +56,15 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     meaning = replace(meaning_of(kind), http_status=error.status_code)
     response = error_response(request.url.path, AsrError(f"{error.detail}."), meaning, code=code)
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_of(request)):
+        response.headers["Allow"] = ", ".join(methods)
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method of a documented resource. The framework names those of the first route only that has its path."""
+    operations = request.app.openapi()["paths"].get(route_template(request.scope), {})
+    return sorted(method.upper() for method in operations)
 
 
 def crash_response(path: str) -> JSONResponse:

@@ -21,6 +21,7 @@ from asr_service.app.services.audio_session_service import SessionCancelled
 from asr_service.app.services.client_secrets import InvalidClientSecret, TooManyClientSecrets
 from asr_service.app.services.drain import ServerStopping
 from asr_service.app.services.idempotency import IdempotencyInProgress, IdempotencyKeyReused
+from asr_service.app.services.lineup_control import ChangesNotAllowed
 from asr_service.app.services.session_cancellation import NodeUnreachable, SessionNotLive
 from asr_service.app.services.session_recorder import SessionNotRecorded
 from asr_service.domain.entities.audio_session import IllegalTransition, ReplayIncomplete
@@ -44,6 +45,7 @@ from asr_service.domain.ports.recognizer import (
     RecognizerOverloaded,
     RecognizerUnavailable,
 )
+from asr_service.domain.ports.recognizer_directory import LineupInUse, LineupLoading, LineupUnknown, NoMemoryForLineup
 from asr_service.domain.ports.speaker_diarizer import DiarizationFailed, DiarizerOverloaded
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
@@ -119,6 +121,11 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     NodeUnreachable: Meaning(503, TRY_AGAIN_LATER, EX_TEMPFAIL, "server_error"),
     CheckpointUnusable: Meaning(410, POLICY_VIOLATION, EX_DATAERR),
     ReplayIncomplete: _INVALID,
+    LineupUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
+    LineupLoading: _BUSY,
+    NoMemoryForLineup: _BUSY,
+    LineupInUse: Meaning(409, POLICY_VIOLATION, EX_TEMPFAIL),
+    ChangesNotAllowed: Meaning(403, POLICY_VIOLATION, EX_NOPERM),
     ModelUnknown: Meaning(404, POLICY_VIOLATION, EX_NOINPUT),
     ModelMissing: _MISSING_PART,
     ModelUnsuitable: _MISSING_PART,

@@ -9,6 +9,7 @@ from asr_service.app.middleware.request_log_middleware import REQUEST_ID_HEADER
 
 TAGS = [
     {"name": "sessions", "description": "Live sessions that are, or were, served, and their results."},
+    {"name": "models", "description": "Which models there are, which are loaded, and who gets which."},
     {"name": "openai", "description": "What clients of OpenAI's speech-to-text interface call."},
     {"name": "operations", "description": "What operators and orchestrators ask for."},
 ]

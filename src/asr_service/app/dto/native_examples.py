@@ -46,6 +46,7 @@ _CONTENT: dict[str, Any] = {
         },
         "partials": {"enabled": True, "interval_ms": 300, "max_interval_ms": 2_000},
         "store": True,
+        "model": "default",
     },
     "resume": {"token": "…", "expires_s": 600.0},
 }

@@ -132,6 +132,7 @@ class ConfigJson(TypedDict):
     endpointing: EndpointingJson
     partials: PartialsJson
     store: bool
+    model: Annotated[str | None, Field(description="the name by which the models are chosen")]
 
 
 class ResumeOfferJson(TypedDict):

@@ -16,7 +16,6 @@ from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 
-
 UNKNOWN_SPEAKER = "unknown"
 _LETTERS = 26
 

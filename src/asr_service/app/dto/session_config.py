@@ -130,6 +130,9 @@ class SessionConfigDto(OptionsDto):
     """All that a client may choose at the start of a session."""
 
     name: str | None = Field(default=None, max_length=200, description="the client's own label for the stream")
+    model: str | None = Field(
+        default=None, max_length=200, description="name of a model as under /api/v1/models; null: the one that you get"
+    )
     store: bool = Field(default=True, description="whether the session and its finals are kept")
     resume: bool | None = Field(default=None, description="whether it can be taken up again; null: if it is kept")
     audio: AudioFormatDto = AudioFormatDto()

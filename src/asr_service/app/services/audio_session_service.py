@@ -392,14 +392,12 @@ class AudioSessionService:
         self,
         *,
         detector: VoiceActivityDetector,
-        recognizer: Recognizer,
         publisher: EventPublisher,
         clock: Clock,
         limits: SessionLimits,
         load: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._detector = detector
-        self._recognizer = recognizer
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
@@ -411,9 +409,14 @@ class AudioSessionService:
         config: SessionConfig,
         decoder: AudioStreamDecoder | None,
         deliver: Deliver,
+        recognizer: Recognizer,
         safekeeping: Safekeeping | None = None,
+        *,
+        session_id: str | None = None,
     ) -> LiveSession:
-        """A session; the caller runs it. Without a decoder it takes canonical audio; with safekeeping it goes on from there.
+        """A session; the caller runs it, and sees to it that its recognizer outlives it.
+
+        Without a decoder it takes canonical audio; with safekeeping it goes on from there, else it may be given its id.
 
         Raises:
             CheckpointUnusable: What is kept is not of this detector.
@@ -421,16 +424,16 @@ class AudioSessionService:
         kept = None if safekeeping is None else safekeeping.keeper.session
         return LiveSession(
             AudioSession(
-                new_id("ses") if kept is None else kept.session_id,
+                session_id or new_id("ses") if kept is None else kept.session_id,
                 caller,
-                _feasible(config, self._recognizer.capabilities),
+                _feasible(config, recognizer.capabilities),
                 new_request_id=lambda: new_id("rec"),
                 load=self._load,
                 checkpoint=None if safekeeping is None else safekeeping.checkpoint,
             ),
             decoder=decoder,
             voice=self._detector.open_stream(None if kept is None else kept.checkpoint.voice),
-            recognizer=self._recognizer,
+            recognizer=recognizer,
             publisher=self._publisher,
             clock=self._clock,
             limits=self._limits,

@@ -9,10 +9,12 @@ from dataclasses import replace
 import structlog
 
 from asr_service.app.services.audio_session_service import AudioSessionService, Deliver, LiveSession, cancelled
+from asr_service.app.services.held_recognizer import HeldRecognizer
 from asr_service.app.services.safekeeping import Safekeeping
 from asr_service.app.services.session_keeper import JournalState, SessionKeeper
 from asr_service.domain.events.session_events import ResumeOffer, SessionEnded, SessionResumed
 from asr_service.domain.ports.audio_decoder import AudioDecoder, AudioStreamDecoder
+from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.repositories.session_journal import JournaledSession, SessionJournal, SessionTakenOver
 from asr_service.domain.services.replay import audio_from_ms
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, RecognitionOptions, SessionConfig
@@ -57,31 +59,46 @@ class ResumableSessions:
         self._state = state
         self._holders: dict[str, LiveSession] = {}  # as many as there are live sessions
 
-    def begin(self, caller: Caller, config: SessionConfig, audio_format: AudioFormat, deliver: Deliver) -> LiveSession:
+    def begin(
+        self,
+        caller: Caller,
+        config: SessionConfig,
+        audio_format: AudioFormat,
+        deliver: Deliver,
+        recognizer: Recognizer,
+        session_id: str | None = None,
+    ) -> LiveSession:
         """A new session; the caller runs it, and hands it to ``ended`` after that."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        session = JournaledSession(new_id("ses"), caller, config, audio_format, self._sessions.beginning(config))
+        session_id = session_id or new_id("ses")
+        session = JournaledSession(session_id, caller, config, audio_format, self._sessions.beginning(config))
         safekeeping = Safekeeping(self._keeper(session, token, new=True))
         decoder = self._decoder.open_stream(audio_format)
-        return self._held(self._sessions.open(caller, config, decoder, deliver, safekeeping))
+        return self._held(self._sessions.open(caller, config, decoder, deliver, recognizer, safekeeping))
 
-    async def resume(self, caller: Caller, token: str, told: int, deliver: Deliver) -> "LiveSession | FinishedSession":
+    async def resume(
+        self, caller: Caller, token: str, told: int, deliver: Deliver, held: HeldRecognizer
+    ) -> "LiveSession | FinishedSession":
         """Takes a session up; its last holder loses it. The caller runs it, as one from ``begin``.
 
         Args:
-            caller: Must be of the tenant that began it.
+            caller: Must be of the tenant that began it, and have the same key.
             token: From the offer that its client was made.
             told: The client has the outcomes of so many utterances.
             deliver: Is told ``SessionResumed``, what it missed, and then what comes.
+            held: Is exchanged for the recognizer that the session had; if there is none of that name any more, for the
+                default, and the session's configuration tells.
 
         Raises:
             SessionNotResumable: There is no such session, or it is somebody else's.
             SessionCancelled: It was cancelled.
             CheckpointUnusable: What is kept of it does not fit this server.
             StorageUnavailable: The journal does not answer.
+            AsrError: There is no recognizer; see ``RecognizerDirectory.lease``.
         """
         session = await self._journal.claim(token, caller)
         await self._take_from_holder(session.session_id)
+        await held.choose_again(session.config.lineup)
         safekeeping = Safekeeping(self._keeper(session, token, new=False), told)
         if session.ending is not None:
             self._sessions.found(session)
@@ -90,7 +107,9 @@ class ResumableSessions:
             return FinishedSession(session, session.ending, safekeeping, deliver)
         decoder = _FromTheMiddle(self._decoder.open_stream(session.audio_format), session.checkpoint.replay_from)
         log.info("session_resumed", session_id=session.session_id, epoch=session.epoch)
-        return self._held(self._sessions.open(session.caller, session.config, decoder, deliver, safekeeping))
+        config = held.named_in(session.config)
+        opened = self._sessions.open(session.caller, config, decoder, deliver, held.recognizer, safekeeping)
+        return self._held(opened)
 
     def ended(self, session: "LiveSession | FinishedSession") -> None:
         """Forgets a session that has run to its end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,6 +20,7 @@ from asr_service.domain.value_objects.session_checkpoint import SessionCheckpoin
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0  # between attempts at a store that does not answer
+_LEAST_PAUSE_S = 0.25  # also when others write well meanwhile: a session that fails alone is not tried all the time
 _LONGEST_RENEWAL_S = 60.0  # how long it may take until a session learns that another server has it
 _MAX_PENDING_OUTCOMES = 1_000  # an hour of speech; what is worse than that nobody waits for
 
@@ -34,6 +36,22 @@ class JournalState:
 
     available: bool = True
     on_write: Callable[[str], None] = lambda _outcome: None
+    _back: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
+
+    def change(self, *, available: bool) -> None:
+        """Takes how the last write went; when the journal is back, every session that pauses tries again."""
+        self.available = available
+        if available:
+            self._back.set()
+        else:
+            self._back.clear()
+
+    async def pause(self, longest_s: float) -> None:
+        """Between two attempts of a session: until a write of any session goes well, at most ``longest_s``."""
+        await asyncio.sleep(min(_LEAST_PAUSE_S, longest_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(longest_s - _LEAST_PAUSE_S):
+                await self._back.wait()
 
 
 @dataclass(slots=True)
@@ -153,7 +171,7 @@ class SessionKeeper:
                 await self._write()
             except StorageUnavailable as error:
                 self._note(available=False, outcome="failed", error=error)
-                await asyncio.sleep(pause_s)
+                await self._state.pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             except SessionTakenOver as error:
                 self._note(available=True, outcome="refused")
@@ -182,7 +200,7 @@ class SessionKeeper:
     def _note(self, *, available: bool, outcome: str, error: StorageUnavailable | None = None) -> None:
         self._state.on_write(outcome)
         if available != self._state.available:
-            self._state.available = available
+            self._state.change(available=available)
             log.warning("journal_back" if available else "journal_unavailable", reason=str(error) if error else None)
 
     def _give_up(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from asr_service.domain.events.recognition_events import UtteranceFailed, Uttera
 from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
+from asr_service.domain.ports.recognizer_directory import LeasedRecognizer, RecognizerDirectory
 from asr_service.domain.ports.speaker_diarizer import DiarizationUnavailable, SpeakerDiarizer
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
@@ -20,6 +21,7 @@ from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.domain.value_objects.speaker_turn import SpeakerTurn
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 from asr_service.shared.errors import AsrError
+from asr_service.shared.identifiers import new_id
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are transcribed so far."""
@@ -35,6 +37,7 @@ class TranscriptionService:
 
     Args:
         decoder: Reads recordings.
+        recognizers: Give what recognizes them.
         sessions: Transcribe them.
         admission: Lets them in.
         diarizer: Tells who speaks in them; ``None``: nothing does.
@@ -44,11 +47,13 @@ class TranscriptionService:
         self,
         *,
         decoder: AudioDecoder,
+        recognizers: RecognizerDirectory,
         sessions: AudioSessionService,
         admission: Admission,
         diarizer: SpeakerDiarizer | None = None,
     ) -> None:
         self._decoder = decoder
+        self._recognizers = recognizers
         self._sessions = sessions
         self._admission = admission
         self._diarizer = diarizer
@@ -66,11 +71,19 @@ class TranscriptionService:
         progress: Progress = lambda _seconds: None,
         on_utterance: OnUtterance | None = None,
         *,
+        leased: LeasedRecognizer | None = None,
         speakers: bool = False,
     ) -> Transcript:
         """Transcribes one recording of any common container; memory does not grow with its length.
 
-        With ``speakers`` it is found out first who speaks when: what is too long for that is refused before any other work.
+        Args:
+            caller: On whose behalf.
+            recording: Where it is.
+            config: What is asked for.
+            progress: See there.
+            on_utterance: See there.
+            leased: Recognizes it; ``None``: what the routing gives.
+            speakers: It is found out who speaks when, before any other work, so that what is too long for that costs little.
 
         Raises:
             EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
@@ -83,9 +96,16 @@ class TranscriptionService:
         """
         collector = _Collector(progress, on_utterance)
         config = replace(config, partials=PartialPolicy(enabled=False), stored=False, live=False)
-        with self._admission.admit(caller):
+        session_id = new_id("ses")
+        async with AsyncExitStack() as place:
+            place.enter_context(self._admission.admit(caller))
             turns = await self._turns(recording) if speakers else None
-            session = self._sessions.open(caller, config, None, collector.deliver)
+            if leased is None:
+                leased = await place.enter_async_context(self._recognizers.lease(caller, None, session_id))
+            config = replace(config, lineup=leased.lineup)
+            session = self._sessions.open(
+                caller, config, None, collector.deliver, leased.recognizer, session_id=session_id
+            )
             feeding = asyncio.create_task(_feed(session, self._decoder.decode_file(recording)))
             try:
                 await session.run()

@@ -22,7 +22,7 @@ class DiarizationFailed(AsrError):
 class DiarizerOverloaded(AsrError):
     """So many recordings wait for the diarizer that no more may."""
 
-    code = "overloaded"
+    code = "diarizer_overloaded"
 
 
 class SpeakerDiarizer(Protocol):

@@ -87,7 +87,7 @@ class SessionJournal(Protocol):
         """Takes a session over from whoever had it: gives it the next epoch, and another full time to live.
 
         Raises:
-            SessionNotResumable: The token is wrong, expired or somebody else's, or the entry cannot be read.
+            SessionNotResumable: The token is wrong, expired, or of another tenant or key, or the entry cannot be read.
         """
         ...
 

@@ -161,6 +161,7 @@ class SessionConfig:
         live: Whether somebody waits while they speak. Then a final is begun in each pause, before it is known that the
             utterance ends there; the answer comes sooner, for some work in vain. A recording is recognized when there is
             time, and half of its pauses end nothing.
+        lineup: Name of the models that recognize it; ``None`` until that is decided, when it begins.
     """
 
     name: str | None = None
@@ -169,3 +170,4 @@ class SessionConfig:
     options: RecognitionOptions = field(default_factory=RecognitionOptions)
     endpointing: EndpointingPolicy = field(default_factory=EndpointingPolicy)
     partials: PartialPolicy = field(default_factory=PartialPolicy)
+    lineup: str | None = None

@@ -1,6 +1,6 @@
 """On what the workers run, and how many there are in each pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,3 +105,19 @@ def pool_sizes(
         return PoolSizes(finals or max(1, left), 0, fallback)
     shared = partials or max(1, left - finals if finals else left // 2)
     return PoolSizes(finals or max(1, left - shared), shared, fallback)
+
+
+def workers_at_once(pools: Collection[int], hardware: Hardware, *, threads_per_worker: int = 1) -> int:
+    """How many workers can work at the same time at full speed, where several sets of pools share the hardware.
+
+    Each set has been given all CPUs, so together they have more workers than that. The load is a share of what they can do
+    together. On GPUs waiting costs no other's time, and all count.
+
+    Args:
+        pools: Workers of each set.
+        hardware: What there is.
+        threads_per_worker: CPU threads of each worker.
+    """
+    if hardware.gpus or not pools:
+        return max(1, sum(pools))
+    return max(1, min(sum(pools), max(*pools, int(hardware.cpus / threads_per_worker), 1)))

@@ -118,6 +118,10 @@ class RecognizerLoad:
         self._final_cost = LearnedCost(self._model.final_cost_s, trust=30.0, memory=120.0)
         self._partial_cost = LearnedCost(self._model.partial_cost_s, trust=20.0, memory=100.0)
 
+    def resize(self, workers: int) -> None:
+        """Other pools are at work from now on; what was measured is held against so many workers."""
+        self._workers = workers
+
     # --- what is watched
 
     def batch_begun(self, worker: str, requests: Sequence[RecognitionRequest]) -> None:

@@ -38,6 +38,8 @@ def _shown(value: Any) -> Any:
             return value.value
         case PurePath():
             return str(value)
+        case dict():
+            return {name: _shown(item) for name, item in value.items()}
         case tuple():
             return [_shown(item) for item in value]
         case _:

@@ -1,10 +1,11 @@
 """Kinds of settings that need more than a plain type, each with the words that describe it."""
 
+import json
 import re
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
@@ -30,6 +31,16 @@ class Told:
 def _split(value: object) -> object:
     """A variable holds a list as text, separated by commas; a file holds a list."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _object(value: object) -> object:
+    """A variable holds a table as JSON; a file holds a table."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("it is no JSON") from None
 
 
 def _lower(value: object) -> object:
@@ -87,6 +98,18 @@ Chunk: TypeAlias = Annotated[
     ],
     BeforeValidator(_split),
     Told(allowed="three numbers, separated by commas"),
+]
+LineupName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Names: TypeAlias = Annotated[
+    tuple[LineupName, ...], BeforeValidator(_split), Told(allowed="names of lineups, separated by commas")
+]
+NamesByName: TypeAlias = Annotated[
+    dict[str, str], BeforeValidator(_object), Told(allowed='a table; as a variable in JSON: {"tenant": "lineup"}')
+]
+Tables: TypeAlias = Annotated[
+    dict[LineupName, dict[str, Any]],
+    BeforeValidator(_object),
+    Told(allowed='tables by name; as a variable in JSON: {"fast": {"model": "whisper-tiny.en"}}'),
 ]
 Networks: TypeAlias = Annotated[
     tuple[str, ...],

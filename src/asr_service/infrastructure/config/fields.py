@@ -1,5 +1,6 @@
 """The settings one by one: their names, and what may be said about each."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -56,6 +57,11 @@ class SettingField:
         """What the default is, in words, where it depends on the machine."""
         return next((item.default for item in self._told() if item.default), None)
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds names and values itself, so that a table in a file is its value, and not a section."""
+        return get_origin(_bare(self.info.annotation)) is dict
+
     def _told(self) -> list[Told]:
         optional = get_args(self.info.annotation) if get_origin(self.info.annotation) in (Union, UnionType) else ()
         annotated = [item for kind in optional for item in getattr(kind, "__metadata__", ())]
@@ -108,6 +114,8 @@ def as_text(value: Any) -> str:
             return str(value.value)
         case float():
             return f"{value:g}"
+        case dict():
+            return json.dumps(value) if value else ""
         case tuple() | list():
             return ",".join(as_text(item) for item in value)
         case _:

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from asr_service.infrastructure.config.environment import Environment
 from asr_service.infrastructure.config.field_kinds import ANY
+from asr_service.infrastructure.config.lineup_settings import LineupSettings
 from asr_service.infrastructure.config.problems import InvalidSettings, Problem
 from asr_service.infrastructure.config.remote_settings import RemoteSettings
 from asr_service.infrastructure.config.sections import (
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     server: ServerSettings = Field(default_factory=ServerSettings)
     recognizer: RecognizerSettings = Field(default_factory=RecognizerSettings)
     remote: RemoteSettings = Field(default_factory=RemoteSettings)
+    lineups: LineupSettings = Field(default_factory=LineupSettings)
     vad: VadSettings = Field(default_factory=VadSettings)
     endpointing: EndpointingSettings = Field(default_factory=EndpointingSettings)
     partials: PartialSettings = Field(default_factory=PartialSettings)
@@ -91,6 +93,16 @@ class Settings(BaseSettings):
             return "json" if self.environment.read_by_machines else "console"
         return self.logging.format
 
+    def recognizers(self) -> dict[str, RecognizerSettings]:
+        """What each lineup is made of, by name."""
+        return {name: self.lineups.recognizer(name, self.recognizer) for name in self.lineups.names}
+
+    @property
+    def catalogue_models(self) -> list[str]:
+        """Every model that a lineup needs from the catalogue, each once."""
+        needed = (name for recognizer in self.recognizers().values() for name in recognizer.catalogue_models)
+        return list(dict.fromkeys(needed))
+
     def remember_sources(self, sources: Mapping[str, str]) -> None:
         """Keeps, for showing, where the value of each key came from; keys that are missing have their default."""
         self._sources.update(sources)
@@ -103,6 +115,12 @@ class Settings(BaseSettings):
     def _check_remote(self) -> Self:
         if self.recognizer.remote != "off" and not self.remote.url:
             raise InvalidSettings([Problem("remote.url", "must be said, since recognizer.remote uses that server.")])
+        return self
+
+    @model_validator(mode="after")
+    def _check_lineups(self) -> Self:
+        if problems := [Problem(f"lineups.{key}", text) for key, text in self.lineups.problems(self.recognizer)]:
+            raise InvalidSettings(problems)
         return self
 
     @model_validator(mode="after")

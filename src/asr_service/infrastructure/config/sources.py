@@ -12,7 +12,7 @@ import yaml
 from pydantic_settings import DotEnvSettingsSource
 
 from asr_service.infrastructure.config.asr_configs import PRESETS
-from asr_service.infrastructure.config.fields import PREFIX, key_of
+from asr_service.infrastructure.config.fields import PREFIX, key_of, setting_fields
 from asr_service.infrastructure.config.problems import InvalidSettings, Problem
 from asr_service.infrastructure.config.settings import Settings
 
@@ -131,10 +131,15 @@ def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> InvalidSetti
 def _flattened(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         key = f"{above}{name}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and not _is_table(key):
             yield from _flattened(value, f"{key}.")
         else:
             yield key, value
+
+
+def _is_table(key: str) -> bool:
+    field = setting_fields().get(key)
+    return field is not None and field.is_table
 
 
 def _service_links(environ: Mapping[str, str]) -> list[re.Pattern[str]]:

@@ -14,7 +14,7 @@ _ModelPath: TypeAlias = Annotated[
 
 
 class SpeakerSettings(Section):
-    """Who speaks in a recording; needs the extra asr-service[sherpa], and two models that you have to bring."""
+    """Who speaks in a recording; needs asr-service[sherpa], and two models that you bring."""
 
     segmentation_model: _ModelPath | None = Field(
         default=None,

@@ -1,6 +1,7 @@
 """The numbers of the service in Prometheus' form: base units, prefix ``asr_``, and labels of few values."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import (
@@ -13,10 +14,6 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
-from asr_service.domain.events.recognition_events import PartialRecognized, UtteranceFailed, UtteranceFinalized
-from asr_service.domain.events.session_events import SessionEnded, SessionEvent, SessionResumed, SessionStarted
-from asr_service.domain.value_objects.audio_metadata import SAMPLE_RATE_HZ
 
 # Around what people feel: under 0.2 s an answer seems immediate, over 2 s a live caption has lost its speaker.
 FINAL_LATENCY_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -58,6 +55,7 @@ class Metrics:
         self._define_edge()
         self._define_journal()
         self._define_queues()
+        self._define_lineups()
 
     def render(self) -> tuple[bytes, str]:
         """All metrics in the text format, and its content type."""
@@ -136,6 +134,12 @@ class Metrics:
         self._workers_ready.labels(pool).set_function(ready)
         self._workers.labels(pool).set(size)
 
+    def forget_pool(self, pool: str) -> None:
+        """The pool is no more: what it was asked for at each scrape is not shown any longer."""
+        for gauge in (self._workers_ready, self._workers, self._queue_depth, self._queue_capacity):
+            with suppress(KeyError):
+                gauge.remove(pool)
+
     def recognition_fell_back(self, kind: str, code: str) -> None:
         """A request was given to another pool than the one it was meant for; ``code`` says what befell that one."""
         self._fallbacks.labels(kind, code).inc()
@@ -182,6 +186,35 @@ class Metrics:
         self._thinning.set_function(thinning)
         self._final_cost.set_function(final_cost_s)
         self._partial_cost.set_function(partial_cost_s)
+
+    # --- lineups, to be compared with each other
+
+    def lineup_session(self, lineup: str) -> None:
+        """A session began, or was taken up again, with it."""
+        self._lineup_sessions.labels(lineup).inc()
+
+    def lineup_finalized(self, lineup: str, latency_s: float) -> None:
+        """``latency_s``: from the endpoint to the final."""
+        self._lineup_finals.labels(lineup).inc()
+        self._lineup_latency.labels(lineup).observe(latency_s)
+
+    def lineup_failed(self, lineup: str, code: str) -> None:
+        """An utterance stays without text."""
+        self._lineup_failures.labels(lineup, code).inc()
+
+    def lineup_worked(self, lineup: str, *, audio_s: float, inference_s: float) -> None:
+        """Its workers spent so much time on so much audio: the one by the other is the real-time factor."""
+        self._lineup_audio.labels(lineup).inc(audio_s)
+        self._lineup_inference.labels(lineup).inc(inference_s)
+
+    def lineup_loaded(self, lineup: str, outcome: str) -> None:
+        """``outcome``: ``done``, or the code of an error."""
+        self._lineup_loads.labels(lineup, outcome).inc()
+
+    def observe_lineup(self, lineup: str, leases: Callable[[], float], memory_bytes: Callable[[], float]) -> None:
+        """Asks at each scrape who holds it, and what it takes."""
+        self._lineup_leases.labels(lineup).set_function(leases)
+        self._lineup_memory.labels(lineup).set_function(memory_bytes)
 
     # --- the edge
 
@@ -312,6 +345,28 @@ class Metrics:
         self._events_dropped = self._counter("events_dropped", "Events that a subscriber did not see.", "subscriber")
         self._events_failed = self._counter("events_failed", "Events that a handler gave up on.", "subscriber")
 
+    def _define_lineups(self) -> None:
+        self._lineup_sessions = self._counter("lineup_sessions", "Sessions that a lineup recognizes.", "lineup")
+        self._lineup_finals = self._counter("lineup_finals", "Final texts of a lineup.", "lineup")
+        self._lineup_failures = self._counter(
+            "lineup_utterances_failed", "Utterances that stay without text, by error code.", "lineup", "code"
+        )
+        self._lineup_latency = self._histogram(
+            "lineup_final_latency_seconds",
+            "From the endpoint of an utterance to its final text.",
+            FINAL_LATENCY_BUCKETS_S,
+            "lineup",
+        )
+        self._lineup_audio = self._counter(
+            "lineup_audio_seconds", "Audio in batches, partials and repeats included.", "lineup"
+        )
+        self._lineup_inference = self._counter("lineup_inference_seconds", "Time of batches in engines.", "lineup")
+        self._lineup_loads = self._counter("lineup_loads", "Loads of a lineup, by outcome.", "lineup", "outcome")
+        self._lineup_leases = self._gauge("lineup_leases", "Sessions and recordings that hold a lineup.", "lineup")
+        self._lineup_memory = self._gauge(
+            "lineup_memory_bytes", "Resident memory of the workers of a lineup.", "lineup"
+        )
+
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"asr_{name}", documentation, labels, registry=self.registry)
 
@@ -320,42 +375,3 @@ class Metrics:
 
     def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"asr_{name}", documentation, labels, buckets=buckets, registry=self.registry)
-
-
-class MetricsRecorder:
-    """Derives metrics from domain events: a subscriber of the event bus."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._counted_samples: dict[str, int] = {}  # of each live session, so as many as there are of those
-        metrics.observe_sessions(lambda: len(self._counted_samples))
-
-    async def handle(self, event: SessionEvent) -> None:
-        """Counts one event; the events of a session come in their order."""
-        match event:
-            case SessionStarted():
-                self._counted_samples[event.session_id] = 0
-                self._metrics.session_started()
-            case SessionResumed():
-                self._counted_samples[event.session_id] = event.replay_from
-                self._metrics.session_resumed()
-            case PartialRecognized():
-                self._metrics.partial_recognized()
-            case UtteranceFinalized():
-                self._count_audio(event.session_id, event.span.end)
-                self._metrics.utterance_finalized(max(0.0, event.at_s - event.endpoint_at_s))
-            case UtteranceFailed():
-                self._count_audio(event.session_id, event.span.end)
-                self._metrics.utterance_failed(event.code)
-            case SessionEnded():
-                self._count_audio(event.session_id, event.received_samples)
-                self._counted_samples.pop(event.session_id, None)
-                self._metrics.session_ended(event.reason.value)
-
-    def _count_audio(self, session_id: str, position: int) -> None:
-        """Counts the session's audio up to the position, as far as it is not counted yet."""
-        counted = self._counted_samples.get(session_id, 0)
-        if position > counted:
-            self._metrics.audio_received((position - counted) / SAMPLE_RATE_HZ)
-            if session_id in self._counted_samples:
-                self._counted_samples[session_id] = position

@@ -114,9 +114,13 @@ def journaled_session(entry: JournalEntry) -> JournaledSession:
     return session
 
 
-def token_digest(token: str) -> str:
-    """What is stored in place of a token. It is random enough that no salt and no slow digest is needed."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+def token_digest(token: str, caller: Caller) -> str:
+    """What is stored in place of a token; with another key of its caller the same token has another digest.
+
+    It is random enough that no salt and no slow digest is needed.
+    """
+    bound = token if caller.key_id is None else f"{token}\0{caller.key_id}"
+    return hashlib.sha256(bound.encode("utf-8", "replace")).hexdigest()
 
 
 def not_resumable() -> SessionNotResumable:

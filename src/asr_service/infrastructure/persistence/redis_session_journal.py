@@ -96,7 +96,7 @@ class RedisSessionJournal:
         self._begin, self._advance, self._claim = (store.script(text) for text in (_BEGIN, _ADVANCE, _CLAIM))
 
     async def begin(self, session: JournaledSession, token: str) -> None:
-        digest = token_digest(token)
+        digest = token_digest(token, session.caller)
         await self._store.run(
             self._begin,
             self._session_key(session.session_id),
@@ -131,7 +131,7 @@ class RedisSessionJournal:
         await self._prolong(digest)
 
     async def claim(self, token: str, caller: Caller) -> JournaledSession:
-        digest = token_digest(token)
+        digest = token_digest(token, caller)
         session_id = await self._store.command("GET", self._token_key(digest))
         if session_id is None:
             raise not_resumable()

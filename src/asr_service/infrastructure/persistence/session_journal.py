@@ -68,7 +68,7 @@ class SqlSessionJournal:
         now = self._clock.now()
         row = {
             "session_id": session.session_id,
-            "token_digest": token_digest(token),
+            "token_digest": token_digest(token, session.caller),
             "tenant": session.caller.tenant,
             "epoch": session.epoch,
             "expires_at": now + self._expires,
@@ -119,7 +119,7 @@ class SqlSessionJournal:
         taken = (
             update(journaled_sessions)
             .where(
-                journaled_sessions.c.token_digest == token_digest(token),
+                journaled_sessions.c.token_digest == token_digest(token, caller),
                 journaled_sessions.c.tenant == caller.tenant,
                 journaled_sessions.c.expires_at > now,
             )

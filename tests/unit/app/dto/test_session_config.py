@@ -133,7 +133,7 @@ def test_a_wish_that_cannot_be_is_named(wishes: dict[str, Any], field: str, part
     [
         (
             {"partial": {}},
-            "Allowed fields: language, prompt, hotwords, script, numbers, word_times, casing, mask, name, store, ",
+            "Allowed fields: language, prompt, hotwords, script, numbers, word_times, casing, mask, name, model, store, ",
         ),
         ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms, max_interval_ms."),
     ],

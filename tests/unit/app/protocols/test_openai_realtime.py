@@ -17,7 +17,6 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
 )
 from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_updates import SessionUpdates
-from asr_service.app.dto.model_names import ModelNotFound
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import AudioEncoding, AudioFormat
 from tests.fixtures.dialogues import CAPABILITIES
@@ -56,10 +55,8 @@ class TestBeginnings:
     def test_without_one_or_with_one_for_conversations_it_is_the_loaded_one(self, model: str | None) -> None:
         assert greeting(model=model)["session"]["audio"]["input"]["transcription"]["model"] == "scripted-1"
 
-    def test_an_unknown_one_is_refused(self) -> None:
-        with pytest.raises(ModelNotFound) as refused:
-            codec(model="gpt-9")
-        assert refused.value.field == "model"
+    def test_one_that_has_been_found_is_the_sessions_by_the_name_that_was_used(self) -> None:
+        assert greeting(model="fast")["session"]["audio"]["input"]["transcription"]["model"] == "fast"
 
     def test_what_a_secret_was_made_for_goes_before_the_address(self) -> None:
         bound = UPDATES.apply(UPDATES.initial(), {"turn_detection": None})

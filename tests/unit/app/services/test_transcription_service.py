@@ -58,6 +58,7 @@ class Desk:
         self.admission = Admission(max_sessions)
         self._service = TranscriptionService(
             decoder=PyAvAudioDecoder(max_file_seconds=30, max_container_bytes=1 << 20, block_seconds=1.0),
+            recognizers=studio.directory,
             sessions=studio.service,
             admission=self.admission,
             diarizer=diarizer,

@@ -57,7 +57,7 @@ class Door:
         self.reception = Reception(
             sessions=self.studio.service,
             decoder=PyAvAudioDecoder(max_file_seconds=60, max_container_bytes=1 << 20),
-            recognizer=self.studio.recognizer,
+            recognizers=self.studio.directory,
             admission=self.admission,
             defaults=SessionConfig(),
             limits=limits or ConnectionLimits(),
@@ -66,8 +66,10 @@ class Door:
         )
         self.handler = AudioHandler(self.reception)
 
-    def serve(self, socket: ScriptedSocket, codec: CodecFactory = NativeCodec) -> asyncio.Task[None]:
-        return asyncio.create_task(self.handler.serve(socket.websocket, LOCAL_CALLER, codec))
+    def serve(
+        self, socket: ScriptedSocket, codec: CodecFactory = NativeCodec, model: str | None = None
+    ) -> asyncio.Task[None]:
+        return asyncio.create_task(self.handler.serve(socket.websocket, LOCAL_CALLER, codec, model=model))
 
     @asynccontextmanager
     async def connection(self, codec: CodecFactory = NativeCodec) -> AsyncIterator[ScriptedSocket]:
@@ -586,10 +588,10 @@ def _completed(socket: ScriptedSocket) -> list[dict[str, Any]]:
     return [message for message in socket.messages if message["type"].endswith(".completed")]
 
 
-async def test_what_a_codec_refuses_when_it_is_made_is_refused_before_the_handshake() -> None:
+async def test_a_model_of_the_address_that_is_not_there_is_refused_before_the_handshake() -> None:
     door = Door()
     socket = ScriptedSocket("/v1/realtime")
-    await door.serve(socket, partial(OpenAiRealtimeCodec, opening=Opening("sess_1", model="gpt-9")))
+    await door.serve(socket, partial(OpenAiRealtimeCodec, opening=Opening("sess_1", model="gpt-9")), model="gpt-9")
     start, body = socket.sent
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
     error = json.loads(body["body"])["error"]

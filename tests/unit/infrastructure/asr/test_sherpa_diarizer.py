@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -151,7 +151,10 @@ async def test_a_disk_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 async def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_options: Path("/dev/full").open("wb", buffering=0))
+    def full_disk(**_options: object) -> IO[bytes]:
+        return Path("/dev/full").open("wb", buffering=0)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
     with pytest.raises(NoRoomForAudio, match="No space left"):
         await diarizer().diarize(blocks(SECOND))
 

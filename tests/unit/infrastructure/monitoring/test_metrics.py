@@ -15,7 +15,8 @@ from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.domain.value_objects.session_status import EndReason
-from asr_service.infrastructure.monitoring.metrics import Metrics, MetricsRecorder
+from asr_service.infrastructure.monitoring.metrics import Metrics
+from asr_service.infrastructure.monitoring.metrics_recorder import MetricsRecorder
 
 
 def started(session_id: str = "ses_1") -> SessionStarted:

@@ -1,5 +1,6 @@
 """``/v1/realtime``: live transcription as OpenAI's Realtime clients expect it, and client secrets for browsers."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,11 @@ from asr_service.app.api.v1.websocket.audio_handler import WebSocketTransport
 from asr_service.app.api.v1.websocket.protocols.openai_realtime import OpenAiRealtimeCodec, Opening
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import RealtimeConfig
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_updates import SessionUpdates
+from asr_service.app.dto.model_names import named_model, not_found
 from asr_service.app.services.client_secrets import SECRET_PREFIX, ClientSecret, InvalidClientSecret
+from asr_service.app.services.held_recognizer import HeldRecognizer
+from asr_service.domain.ports.recognizer_directory import LineupUnknown
+from asr_service.domain.value_objects.caller import Caller
 from asr_service.shared.errors import InvalidRequest
 from asr_service.shared.identifiers import new_id
 
@@ -77,6 +82,7 @@ async def realtime(websocket: WebSocket, services: Services, caller: CurrentCall
         await WebSocketTransport(websocket).refuse(refusal)
         return
     offered = websocket.scope["subprotocols"]
+    model = config.model if config is not None else websocket.query_params.get("model")
     opening = Opening(
         new_id("sess"),
         beta=_BETA_HEADER in websocket.headers.get("openai-beta", "") or _BETA_PROTOCOL in offered,
@@ -85,14 +91,17 @@ async def realtime(websocket: WebSocket, services: Services, caller: CurrentCall
         config=config,
     )
     subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
-    await services.audio.serve(websocket, caller, partial(OpenAiRealtimeCodec, opening=opening), subprotocol)
+    new_codec = partial(OpenAiRealtimeCodec, opening=opening)
+    await services.audio.serve(websocket, caller, new_codec, subprotocol, model=named_model(model, live=True))
 
 
 @router.post("/client_secrets", summary="Make a client secret", responses=_SECRET | _FAILURES)
-async def create_client_secret(services: Services, wanted: ClientSecretRequest) -> ClientSecretResponse:
+async def create_client_secret(
+    services: Services, caller: CurrentCaller, wanted: ClientSecretRequest
+) -> ClientSecretResponse:
     """A browser that connects with it needs no other key, and has the session that is described here."""
     try:
-        secret = _issued(services, wanted.session, wanted.expires_after.seconds)
+        secret = await _issued(services, caller, wanted.session, wanted.expires_after.seconds)
     except InvalidRequest as error:
         error.field = "session" if error.field is None else f"session.{error.field}"
         raise
@@ -106,10 +115,10 @@ async def create_client_secret(services: Services, wanted: ClientSecretRequest) 
     responses=_BETA_SECRET | _FAILURES,
 )
 async def create_transcription_session(
-    services: Services, session: Annotated[dict[str, Any] | None, Body()] = None
+    services: Services, caller: CurrentCaller, session: Annotated[dict[str, Any] | None, Body()] = None
 ) -> dict[str, Any]:
     """The session with its ``client_secret``, which is valid for a minute."""
-    secret = _issued(services, session or {}, _BETA_LIFETIME_S)
+    secret = await _issued(services, caller, session or {}, _BETA_LIFETIME_S)
     shown = {"value": secret.value, "expires_at": _unix_time(secret)}
     return {**secret.bound.to_beta_json(new_id("sess")), "client_secret": shown}
 
@@ -133,9 +142,19 @@ def bound_config(services: ApiServices, key: str) -> RealtimeConfig | None:
     return services.client_secrets.redeem(key) if key.startswith(SECRET_PREFIX) else None
 
 
-def _issued(services: ApiServices, session: dict[str, Any], lifetime_s: int) -> ClientSecret[RealtimeConfig]:
-    updates = SessionUpdates(services.recognizer.capabilities, services.audio.reception.defaults)
-    return services.client_secrets.issue(updates.apply(updates.initial(), session), lifetime_s)
+async def _issued(
+    services: ApiServices, caller: Caller, session: dict[str, Any], lifetime_s: int
+) -> ClientSecret[RealtimeConfig]:
+    """The secret; the session is understood by the capabilities of the model that it names."""
+    async with HeldRecognizer(services.recognizers, caller, new_id("ses")) as held:
+        updates = SessionUpdates(held.capabilities, services.audio.reception.defaults)
+        if (other := updates.other_model(session)) is not None:
+            name, field = other
+            try:
+                updates = replace(updates, capabilities=await held.choose(name), selected=name)
+            except LineupUnknown:
+                raise not_found(name, field=field) from None
+        return services.client_secrets.issue(updates.apply(updates.initial(), session), lifetime_s)
 
 
 def _unix_time(secret: ClientSecret[RealtimeConfig]) -> int:

@@ -6,12 +6,9 @@ from enum import StrEnum
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 
-from asr_service.app.api.dependencies import ApiServices
 from asr_service.app.api.openai.form_fields import FormFields, chosen
-from asr_service.app.api.openai.models import check_model
 from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage, read_json
 from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwords
-from asr_service.app.dto.model_names import WHISPER_1
 from asr_service.app.dto.openai import ServerVad
 from asr_service.app.dto.session_config import (
     MAX_HOTWORD_CHARACTERS,
@@ -100,20 +97,25 @@ class TranscriptionRequest:
     speakers: bool = False
 
 
-def read_transcription(form: FormData, services: ApiServices) -> TranscriptionRequest:
+def read_transcription(
+    form: FormData, defaults: SessionConfig, capabilities: RecognizerCapabilities, *, tells_speakers_apart: bool
+) -> TranscriptionRequest:
     """Understands the form of a transcription; fields that nobody knows are ignored.
 
+    Args:
+        form: As it came.
+        defaults: Hold for what it leaves open.
+        capabilities: Of the recognizer that its model has been found to be.
+        tells_speakers_apart: Whether the service can say who speaks, whatever the recognizer.
+
     Raises:
-        ModelNotFound: The model is not loaded.
         InvalidRequest: A field is wrong; the subclasses say what cannot be done.
     """
-    fields, capabilities = FormFields(form), services.recognizer.capabilities
+    fields = FormFields(form)
     file = fields.file("file")
-    check_model(services, fields.text("model") or WHISPER_1)
     response_format = fields.choice(ResponseFormat, "response_format", ResponseFormat.JSON)
-    speakers = _speakers(fields, response_format, possible=services.transcription.tells_speakers_apart)
+    speakers = _speakers(fields, response_format, possible=tells_speakers_apart)
     _expect_no_logprobs(fields)
-    defaults = services.recording_defaults
     options = replace(
         _languages(fields, _options(fields, defaults.options, capabilities), capabilities),
         hotwords=_hotwords(fields, capabilities) or defaults.options.hotwords,
@@ -130,23 +132,22 @@ def read_transcription(form: FormData, services: ApiServices) -> TranscriptionRe
     )
 
 
-def read_translation(form: FormData, services: ApiServices) -> TranscriptionRequest:
-    """Understands the form of a translation.
+def read_translation(
+    form: FormData, defaults: SessionConfig, capabilities: RecognizerCapabilities
+) -> TranscriptionRequest:
+    """Understands the form of a translation; the arguments mean what they mean to ``read_transcription``.
 
     Raises:
-        ModelNotFound: The model is not loaded.
-        TranslationUnavailable: It cannot translate.
+        TranslationUnavailable: The model cannot translate.
         InvalidRequest: A field is wrong.
     """
-    fields, capabilities = FormFields(form), services.recognizer.capabilities
+    fields = FormFields(form)
     file = fields.file("file")
-    check_model(services, fields.text("model") or WHISPER_1)
     if not capabilities.translation:
         hint = "Transcribe the recording, or have the service use a multilingual Whisper model that is not a turbo."
         raise TranslationUnavailable(f"The model {capabilities.model} cannot translate.", field="model", hint=hint)
     response_format = fields.choice(ResponseFormat, "response_format", ResponseFormat.JSON)
     _expect_no_diarization(fields, response_format)
-    defaults = services.recording_defaults
     options = replace(_options(fields, defaults.options, capabilities), task=Task.TRANSLATE, word_times=False)
     return TranscriptionRequest(file, replace(defaults, options=options), response_format)
 

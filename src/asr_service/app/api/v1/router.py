@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from asr_service.app.api.v1.rest import session_events, sessions
+from asr_service.app.api.v1.rest import models, session_events, sessions
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(sessions.router)
 router.include_router(session_events.router)
+router.include_router(models.router)

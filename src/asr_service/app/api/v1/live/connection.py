@@ -24,9 +24,12 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Refuse,
     Reply,
     ResumeSession,
+    SelectModel,
     StartSession,
 )
+from asr_service.app.dto.model_names import not_found
 from asr_service.app.services.audio_session_service import AudioSessionService, LiveSession
+from asr_service.app.services.held_recognizer import HeldRecognizer
 from asr_service.app.services.resumable_sessions import FinishedSession, ResumableSessions
 from asr_service.domain.events.recognition_events import PartialRecognized
 from asr_service.domain.events.session_events import (
@@ -37,11 +40,13 @@ from asr_service.domain.events.session_events import (
     SessionStarted,
 )
 from asr_service.domain.ports.audio_decoder import AudioDecoder
+from asr_service.domain.ports.recognizer_directory import LineupUnknown
 from asr_service.domain.repositories.session_journal import SessionNotResumable
 from asr_service.domain.services.replay import is_replayable
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
 from asr_service.shared.errors import AsrError
+from asr_service.shared.identifiers import new_id
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +107,8 @@ class Connection:
         transport: Transport,
         codec: Codec,
         caller: Caller,
+        held: HeldRecognizer,
+        session_id: str,
         *,
         sessions: AudioSessionService,
         decoder: AudioDecoder,
@@ -111,6 +118,8 @@ class Connection:
         self._transport = transport
         self._codec = codec
         self._caller = caller
+        self._held = held
+        self._session_id: str | None = session_id  # of the first session
         self._sessions = sessions
         self._decoder = decoder
         self._limits = limits
@@ -120,12 +129,13 @@ class Connection:
         self._exchange: asyncio.Task[None] | None = None
         self._flow: FlowHints | None = None  # from the first to the last word of a session
         self._answers_due = False  # the client has ended its input, and waits
-        self._stopping = False  # the server is
+        self._stopping = False  # the server is, or the recognizer
         self._last_words: asyncio.Task[None] | None = None
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the close code
 
     async def run(self) -> int:
         """Serves until the client goes, the last exchange is over, or something fails; returns the close code."""
+        self._held.tell_retired(self._let_go)
         sending = asyncio.create_task(self._outbox.run())
         receiving = asyncio.create_task(self._receive())
         try:
@@ -145,10 +155,14 @@ class Connection:
 
     def announce_stop(self, deadline_s: float) -> None:
         """Tells the client that the server will stop; a connection without a session is closed."""
-        self._stopping = True
         if self._live is not None:
             self._live.hand_over(deadline_s)
-        elif self._exchange is None or self._exchange.done():
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Closes the connection as soon as there is no session on it: its client connects anew, and finds what is new."""
+        self._stopping = True
+        if self._live is None and (self._exchange is None or self._exchange.done()):
             self._close(SERVICE_RESTART)
 
     def cancel(self, session_id: str) -> bool:
@@ -211,27 +225,47 @@ class Connection:
                 await self._outbox.put(self._codec.encode_error(error, fatal=False))
             case GiveUp(error):
                 raise error
+            case SelectModel():
+                await self._select(message)
             case StartSession():
                 await self._start(message)
-            case ResumeSession(token, told):
-                await self._resume(token, told)
+            case ResumeSession():
+                await self._resume(message)
             case _:
                 await self._tell_session(message)
+
+    async def _select(self, message: SelectModel) -> None:
+        if self._exchange is not None:
+            await asyncio.wait([self._exchange])  # the last session keeps its recognizer to its end
+        try:
+            capabilities = await self._held.choose(message.name)
+        except AsrError as error:
+            unknown = isinstance(error, LineupUnknown)
+            await self._obey(Refuse(not_found(message.name, field=message.where) if unknown else error))
+            return
+        for meant in message.go_on(capabilities):
+            await self._obey(meant)
 
     async def _start(self, message: StartSession) -> None:
         if self._exchange is not None:
             await asyncio.wait([self._exchange])  # of a reusable connection: the last exchange finishes first
-        config, audio_format = message.config, message.audio_format
+        config, recognizer = self._held.named_in(message.config), self._held.recognizer
+        audio_format = message.audio_format
+        session_id, self._session_id = self._session_id or new_id("ses"), None
         if self._resumable is not None and message.resumable and is_replayable(audio_format):
-            self._run(self._resumable.begin(self._caller, config, audio_format, self._deliver))
+            begin = self._resumable.begin
+            self._run(begin(self._caller, config, audio_format, self._deliver, recognizer, session_id))
         else:
             decoder = self._decoder.open_stream(audio_format)
-            self._run(self._sessions.open(self._caller, config, decoder, self._deliver))
+            open_session = self._sessions.open
+            self._run(open_session(self._caller, config, decoder, self._deliver, recognizer, session_id=session_id))
 
-    async def _resume(self, token: str, told: int) -> None:
+    async def _resume(self, message: ResumeSession) -> None:
         if self._resumable is None:
             raise SessionNotResumable("This server keeps no sessions that could be resumed.")
-        self._run(await self._resumable.resume(self._caller, token, told, self._deliver))
+        live = await self._resumable.resume(self._caller, message.token, message.told, self._deliver, self._held)
+        message.go_on(self._held.capabilities, self._held.substituted)
+        self._run(live)
 
     def _run(self, live: LiveSession | FinishedSession) -> None:
         self._live = live

@@ -12,6 +12,14 @@ _PROBLEMS: dict[int, tuple[str, str, str, str, str | None]] = {  # description; 
     500: ("The server failed.", "Internal Server Error", "The server failed unexpectedly.", "internal_error", None),
     503: ("Storage cannot be reached.", "Service Unavailable", "It does not answer.", "storage_unavailable", None),
 }
+_MODEL_PROBLEMS = _PROBLEMS | {
+    400: ("The rules do not fit.", "Bad Request", "canary_share needs a canary.", "invalid_request", "canary"),
+    403: ("The settings forbid it.", "Forbidden", "Models cannot be changed here.", "changes_not_allowed", None),
+    404: ("No such model.", "Not Found", "The model 'x' does not exist.", "model_not_found", None),
+    409: ("It is in use.", "Conflict", "Sessions are routed to fast.", "model_in_use", None),
+    422: ("A field is wrong.", "Unprocessable Entity", "pinned: Field required.", "invalid_request", "pinned"),
+    503: ("It cannot be loaded.", "Service Unavailable", "whisper-small is not here.", "model_missing", None),
+}
 _RETRY_AFTER = {"description": "seconds after which to try again", "schema": {"type": "integer", "minimum": 0}}
 _ETAG = {"description": "changes with the content", "schema": {"type": "string"}}
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -36,6 +44,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _problem(status, *_PROBLEMS[status]) for status in statuses}
 
 
+def model_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for routes about models."""
+    return {status: _problem(status, *_MODEL_PROBLEMS[status]) for status in statuses}
+
+
 def _problem(status: int, description: str, title: str, detail: str, code: str, field: str | None) -> dict[str, Any]:
     example = {
         **{"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code},
@@ -46,7 +59,7 @@ def _problem(status: int, description: str, title: str, detail: str, code: str, 
         "model": ProblemResponse,
         "description": description,
         "content": {"application/json": {"example": example}},
-        **({"headers": {"Retry-After": _RETRY_AFTER}} if status == 503 else {}),
+        **({"headers": {"Retry-After": _RETRY_AFTER}} if status in (409, 503) else {}),
     }
 
 
@@ -54,3 +67,8 @@ def example_of(description: str, example: Any) -> dict[int | str, dict[str, Any]
     """The entry of a route for its success, which may be asked for by its tag."""
     content = {"application/json": {"example": example}}
     return {200: {"description": description, "content": content, "headers": {"ETag": _ETAG}}} | NOT_MODIFIED
+
+
+def changed(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
+    """The entry of a route for its success, where it changes something."""
+    return {200: {"description": description, "content": {"application/json": {"example": example}}}}

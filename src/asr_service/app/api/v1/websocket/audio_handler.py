@@ -34,9 +34,15 @@ class AudioHandler:
         new_codec: CodecFactory,
         subprotocol: str | None = None,
         denial_body: DenialBody | None = None,
+        *,
+        model: str | None = None,
     ) -> None:
-        """Serves the connection to its end; it is refused before the handshake, by an HTTP answer."""
-        await self.reception.serve(WebSocketTransport(websocket, subprotocol, denial_body), caller, new_codec)
+        """Serves the connection to its end; it is refused before the handshake, by an HTTP answer.
+
+        ``model``: the one that the connection's address asks for, if any.
+        """
+        transport = WebSocketTransport(websocket, subprotocol, denial_body)
+        await self.reception.serve(transport, caller, new_codec, model)
 
 
 class WebSocketTransport:

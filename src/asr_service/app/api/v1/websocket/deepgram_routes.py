@@ -6,9 +6,10 @@ from functools import partial
 
 from fastapi import APIRouter, WebSocket
 
-from asr_service.app.api.dependencies import CurrentCaller, Services
+from asr_service.app.api.dependencies import ApiServices, CurrentCaller, Services
 from asr_service.app.api.v1.websocket.protocols.deepgram import SUBPROTOCOLS, DeepgramCodec
 from asr_service.app.dto.deepgram import ListenRequest, refusal_body
+from asr_service.domain.ports.recognizer_directory import LineupUnknown
 
 router = APIRouter()
 
@@ -26,4 +27,13 @@ async def listen(websocket: WebSocket, services: Services, caller: CurrentCaller
         partial(DeepgramCodec, request=request),
         next((name for name in offered if name.lower() in SUBPROTOCOLS), None),
         partial(refusal_body, request_id=request_id),
+        model=_known_model(services, websocket.query_params.get("model")),
     )
+
+
+def _known_model(services: ApiServices, name: str | None) -> str | None:
+    """The model of the address, if there is one of that name here: clients name those of Deepgram, and mean none of ours."""
+    try:
+        return None if name is None else services.recognizers.resolve(name)
+    except LineupUnknown:
+        return None

@@ -6,6 +6,7 @@ per connection, FunASR's may have several.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -63,16 +64,37 @@ class StartSession:
 
 
 @dataclass(frozen=True, slots=True)
+class SelectModel:
+    """Asks for a recognizer by name, before a session begins.
+
+    Attributes:
+        name: As the client wrote it.
+        where: In which field, for the complaint if there is none of that name.
+        go_on: Called with the capabilities that hold from then on; gives what else the client means. Not called if the
+            recognizer cannot be had: the frame is refused then, and what held before holds on.
+    """
+
+    name: str
+    where: str
+    go_on: "Callable[[RecognizerCapabilities], list[ClientMessage]]" = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ResumeSession:
     """Takes up a session that was broken off; in the place of ``StartSession``.
 
     Attributes:
         token: From the offer that was made when it was started.
         told: The client has the outcomes of the utterances before this one.
+        go_on: Called with the capabilities of the session's recognizer, before anything else is told of it, and whether it is
+            another than the session had, because there is none of that name any more.
     """
 
     token: str = field(repr=False)
     told: int
+    go_on: Callable[[RecognizerCapabilities, bool], None] = field(
+        default=lambda _capabilities, _substituted: None, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,8 @@ class GiveUp:
 
 
 ClientMessage: TypeAlias = (
-    StartSession
+    SelectModel
+    | StartSession
     | ResumeSession
     | AudioData
     | ChangeOptions

@@ -21,6 +21,7 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     Refuse,
     Reply,
     ResumeSession,
+    SelectModel,
     StartSession,
     read_json,
 )
@@ -52,6 +53,8 @@ class NativeCodec:
         self._options: RecognitionOptions | None = None  # known once the session takes audio
         self._ended = False
         self._audio_refused = False
+        self._selected: str | None = None  # the model that was asked for, and granted
+        self._unsupported: tuple[str, ...] = ()  # wishes beside those about recognition
         self._seq = 0
         self._readers: dict[str, Callable[[dict[str, Any]], list[ClientMessage]]] = {
             "start": self._start,
@@ -74,7 +77,7 @@ class NativeCodec:
     def encode(self, event: SessionEvent) -> list[Frame]:
         if isinstance(event, SessionResumed):
             self._options = event.config.options
-        message = message_of(event, self._seq + 1, self._capabilities)
+        message = message_of(event, self._seq + 1, self._capabilities, self._unsupported)
         return [] if message is None else [self._frame(message)]
 
     def encode_error(self, error: AsrError, *, fatal: bool) -> list[Frame]:
@@ -120,6 +123,8 @@ class NativeCodec:
     def _start(self, message: dict[str, Any]) -> list[ClientMessage]:
         self._expect_beginning()
         wanted = parsed(SessionConfigDto, message, MalformedMessage)
+        if wanted.model not in (None, self._selected):
+            return [SelectModel(wanted.model, "model", lambda capabilities: self._start_with(capabilities, message))]
         try:
             config = wanted.to_domain(self._defaults, self._capabilities)
         except SettingNotAllowed as error:  # each value is allowed, but not all of them together
@@ -127,11 +132,23 @@ class NativeCodec:
         self._begun, self._options = True, config.options
         return [StartSession(config, wanted.audio.to_domain(), resumable=wanted.resumable)]
 
+    def _start_with(self, capabilities: RecognizerCapabilities, message: dict[str, Any]) -> list[ClientMessage]:
+        """Begins with the recognizer that the message asks for."""
+        self._capabilities, self._selected = capabilities, message["model"]
+        try:
+            return self._start(message)
+        except AsrError as error:
+            return [Refuse(error)]
+
     def _resume(self, message: dict[str, Any]) -> list[ClientMessage]:
         self._expect_beginning()
         wanted = parsed(ResumeDto, message, MalformedMessage)
         self._begun = True
-        return [ResumeSession(wanted.token, wanted.finals)]
+        return [ResumeSession(wanted.token, wanted.finals, self._resumed_with)]
+
+    def _resumed_with(self, capabilities: RecognizerCapabilities, substituted: bool) -> None:
+        self._capabilities = capabilities
+        self._unsupported = ("model",) if substituted else ()
 
     def _expect_beginning(self) -> None:
         if self._begun:

@@ -1,5 +1,6 @@
 """What the native protocol says of events: a typed message for each."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from asr_service.app.dto.native_messages import (
@@ -55,13 +56,18 @@ _REASONS: Final[dict[EndReason, Literal["completed", "timed_out", "failed"]]] = 
 }
 
 
-def message_of(event: SessionEvent, seq: int, capabilities: RecognizerCapabilities) -> ServerMessage | None:
-    """The message that tells of an event; ``None`` if the protocol has no words for it."""
+def message_of(
+    event: SessionEvent, seq: int, capabilities: RecognizerCapabilities, unsupported: Sequence[str] = ()
+) -> ServerMessage | None:
+    """The message that tells of an event; ``None`` if the protocol has no words for it.
+
+    ``unsupported``: wishes that were not fulfilled, beside those that the capabilities tell of.
+    """
     match event:
         case SessionStarted():
-            return _started(event, seq, capabilities)
+            return _started(event, seq, capabilities, unsupported)
         case SessionResumed():
-            return _resumed(event, seq, capabilities)
+            return _resumed(event, seq, capabilities, unsupported)
         case SessionEnded() if event.reason in _REASONS:
             # Else nobody is there, or the client has been told why it is put out.
             return _ended(event, seq)
@@ -88,7 +94,9 @@ def utterance_message(event: UtteranceEvent, seq: int) -> ServerMessage | None:
     return None
 
 
-def _started(event: SessionStarted | SessionResumed, seq: int, capabilities: RecognizerCapabilities) -> StartedMessage:
+def _started(
+    event: SessionStarted | SessionResumed, seq: int, capabilities: RecognizerCapabilities, unsupported: Sequence[str]
+) -> StartedMessage:
     options = event.config.options
     outcomes = wish_outcomes(options, capabilities)
     return {
@@ -108,7 +116,10 @@ def _started(event: SessionStarted | SessionResumed, seq: int, capabilities: Rec
             "casing": capabilities.casing,
             "text": _text_features(capabilities.text),
         },
-        "unsupported": [wish for wish, outcome in outcomes.items() if outcome is WishOutcome.UNSUPPORTED],
+        "unsupported": [
+            *unsupported,
+            *(wish for wish, outcome in outcomes.items() if outcome is WishOutcome.UNSUPPORTED),
+        ],
         "wishes": outcomes,
         "config": {
             "language": options.language,
@@ -121,14 +132,17 @@ def _started(event: SessionStarted | SessionResumed, seq: int, capabilities: Rec
             "endpointing": _endpointing(event.config.endpointing),
             "partials": _partials(event.config.partials),
             "store": event.config.stored,
+            "model": event.config.lineup,
         },
         "resume": _offer(event.resume),
     }
 
 
-def _resumed(event: SessionResumed, seq: int, capabilities: RecognizerCapabilities) -> ResumedMessage:
+def _resumed(
+    event: SessionResumed, seq: int, capabilities: RecognizerCapabilities, unsupported: Sequence[str]
+) -> ResumedMessage:
     return {
-        **_started(event, seq, capabilities),
+        **_started(event, seq, capabilities, unsupported),
         "type": "resumed",
         "utterances": event.utterances,
         "audio_from_ms": audio_from_ms(event.replay_from),

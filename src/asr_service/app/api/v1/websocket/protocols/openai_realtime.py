@@ -24,13 +24,14 @@ from asr_service.app.api.v1.websocket.protocols.codec import (
     MalformedMessage,
     Refuse,
     Reply,
+    SelectModel,
     StartSession,
     read_json,
 )
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import RealtimeConfig
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_conversation import MIN_COMMIT_MS, Conversation
 from asr_service.app.api.v1.websocket.protocols.openai_realtime_updates import SessionUpdates
-from asr_service.app.dto.model_names import check_model_name, converses
+from asr_service.app.dto.model_names import converses
 from asr_service.domain.events.session_events import SessionEvent
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -57,6 +58,12 @@ class FormatFixed(InvalidRequest):
     code = "audio_format_fixed"
 
 
+class ModelFixed(InvalidRequest):
+    """Another model was asked for after the first audio."""
+
+    code = "model_fixed"
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What is known of a client before its first message.
@@ -77,11 +84,7 @@ class Opening:
 
 
 class OpenAiRealtimeCodec:
-    """One connection, and one session on it from the first audio on.
-
-    Raises:
-        ModelNotFound: The model of the connection's address is not known.
-    """
+    """One connection, and one session on it from the first audio on."""
 
     name: ClassVar[str] = "openai_realtime"
     reusable: ClassVar[bool] = False
@@ -89,12 +92,11 @@ class OpenAiRealtimeCodec:
     def __init__(self, capabilities: RecognizerCapabilities, defaults: SessionConfig, *, opening: Opening) -> None:
         self._defaults = defaults
         self._opening = opening
-        self._updates = SessionUpdates(capabilities, defaults)
+        selected = opening.model if opening.config is None else opening.config.model
+        self._updates = SessionUpdates(capabilities, defaults, selected)
         self._config = opening.config or self._updates.initial()
-        if opening.model and not converses(opening.model):
-            check_model_name(opening.model, capabilities.model, live=True, field="model")
-            if opening.config is None:
-                self._config = self._updates.apply(self._config, {"audio": _transcribing(opening.model)})
+        if opening.model and opening.config is None and not converses(opening.model):
+            self._config = self._updates.apply(self._config, {"audio": _transcribing(opening.model)})
         self._beta = opening.beta
         self._started = False
         self._buffered_bytes = 0  # since the last commit of the client
@@ -165,9 +167,11 @@ class OpenAiRealtimeCodec:
         return self._update(message, "transcription_session.updated")
 
     def _update(self, message: dict[str, Any], answer: str) -> list[ClientMessage]:
-        before = self._config
+        before, session = self._config, message.get("session")
         try:
-            config = self._updates.apply(before, message.get("session"))
+            if (other := self._updates.other_model(session)) is not None:
+                return self._select(*other, message, answer)
+            config = self._updates.apply(before, session)
             if self._started and config.audio_format != before.audio_format:
                 fixed = "The format of audio cannot change after the first audio."
                 raise FormatFixed(fixed, field="audio.input.format")
@@ -181,6 +185,20 @@ class OpenAiRealtimeCodec:
         if self._started and config.turn_detection != before.turn_detection:
             changes.append(ChangeEndpointing(config.endpointing(self._defaults.endpointing)))
         return [Reply((self._frame(answer, session=self._session()),)), *changes]
+
+    def _select(self, name: str, field: str, message: dict[str, Any], answer: str) -> list[ClientMessage]:
+        """Asks for another recognizer first, by whose capabilities the rest of the event is understood."""
+        if self._started:
+            raise ModelFixed("The model cannot change after the first audio.", field=field)
+
+        def go_on(capabilities: RecognizerCapabilities) -> list[ClientMessage]:
+            self._updates = SessionUpdates(capabilities, self._defaults, selected=name)
+            try:
+                return self._update(message, answer)
+            except AsrError as error:
+                return [Refuse(error)]
+
+        return [SelectModel(name, f"session.{field}", go_on)]
 
     def _append(self, message: dict[str, Any]) -> list[ClientMessage]:
         text = message.get("audio")

@@ -21,7 +21,7 @@ from asr_service.app.api.v1.websocket.protocols.openai_realtime_config import (
     RealtimeConfig,
     TurnDetection,
 )
-from asr_service.app.dto.model_names import check_model_name, ends_by_commits
+from asr_service.app.dto.model_names import ends_by_commits, named_model, not_found
 from asr_service.app.dto.session_config import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, Hotword, parsed, supported_language
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import SessionConfig
@@ -80,14 +80,40 @@ class _SessionDto(_Tolerant):
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdates:
-    """Reads session objects for one recognizer and the server's settings."""
+    """Reads session objects for one recognizer and the server's settings.
+
+    Attributes:
+        capabilities: Of the recognizer.
+        defaults: The server's.
+        selected: The name by which the client has asked for this recognizer; ``None``: by none, or an alias.
+    """
 
     capabilities: RecognizerCapabilities
     defaults: SessionConfig
+    selected: str | None = None
 
     def initial(self) -> RealtimeConfig:
         """What holds before the client has said anything."""
         return RealtimeConfig.initial(self.capabilities, self.defaults)
+
+    def other_model(self, session: object) -> tuple[str, str] | None:
+        """The model that a session object asks for, if it is another than the recognizer's, and the field that does so.
+
+        Raises:
+            MalformedMessage: A field is wrong.
+        """
+        wanted = parsed(_SessionDto, session, MalformedMessage)
+        given = wanted.audio.input if wanted.audio is not None else None
+        for transcription, where in (
+            (wanted.input_audio_transcription, "input_audio_transcription.model"),
+            (given and given.transcription, "audio.input.transcription.model"),
+        ):
+            if transcription and transcription.model and not self._is_known(transcription.model):
+                return transcription.model, where
+        return None
+
+    def _is_known(self, name: str) -> bool:
+        return named_model(name, live=True) in (None, self.capabilities.model, self.selected)
 
     def apply(self, config: RealtimeConfig, session: object) -> RealtimeConfig:
         """The configuration with what a session object says.
@@ -144,7 +170,8 @@ class SessionUpdates:
             return replace(config, model=fresh.model, options=fresh.options, languages=())
         changes = {key: getattr(wanted, key) for key in wanted.model_fields_set}
         if name_of_model := changes.get("model"):
-            check_model_name(name_of_model, self.capabilities.model, live=True, field=f"{where}.model")
+            if not self._is_known(name_of_model):
+                raise not_found(name_of_model, field=f"{where}.model")
             config = replace(config, model=name_of_model)
             untouched = "turn_detection" not in given.model_fields_set
             if ends_by_commits(name_of_model) and untouched and config.turn_detection == self.initial().turn_detection:

@@ -1,14 +1,16 @@
-"""PostgreSQL is killed twice under live sessions, and the server when it has just caught up: nothing that was told is lost."""
+"""The store fails twice under live sessions, and the server when it has just caught up: nothing that was told is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from scripts.chaos.failing_stores import FailingStore, postgresql, redis, small_disk
 from scripts.chaos.scenario import Report, Scenario, Servers, running_servers
 from scripts.chaos.talk import Talk, differences, hear_quietly, make_talk, stored_apart
-from tests.fixtures.postgres import PostgresServer, running_postgres
 from tests.fixtures.speakers import Heard, Speaker, listen
 
 SESSIONS = 8
@@ -20,19 +22,30 @@ _PATIENCE_S = 40.0  # a store that was away is tried again within half a minute
 _POLL_S = 0.02
 
 
-def run(scenario: Scenario) -> Report:
+def run_database(scenario: Scenario) -> Report:
+    """PostgreSQL is killed."""
+    return _break(scenario, postgresql)
+
+
+def run_redis(scenario: Scenario) -> Report:
+    """Redis is killed."""
+    return _break(scenario, redis)
+
+
+def run_disk(scenario: Scenario) -> Report:
+    """The disk of SQLite is full."""
+    return _break(scenario, small_disk)
+
+
+def _break(scenario: Scenario, store: Callable[[Path], AbstractContextManager[FailingStore]]) -> Report:
     """Two outages of eight seconds; at the end of the second one the server is killed and started again, too."""
-    with running_postgres() as postgres:
-        url = postgres.create_database()
-        # The fixture's server does not wait for the log to be written; an operator's does.
-        postgres.query(f"alter database {url.rpartition('/')[2]} set synchronous_commit = on")
-        with running_servers(scenario.scratch, 1, ASR_DATABASE__URL=url) as servers:
-            return asyncio.run(_run(scenario, postgres, servers))
+    with store(scenario.scratch) as failing, running_servers(scenario.scratch, 1, **failing.settings) as servers:
+        return asyncio.run(_run(scenario, failing, servers))
 
 
-async def _run(scenario: Scenario, postgres: PostgresServer, servers: Servers) -> Report:
+async def _run(scenario: Scenario, store: FailingStore, servers: Servers) -> Report:
     url = servers.running[0].http_url
-    chance = scenario.chance("database")
+    chance = scenario.chance("outages")
     talks = [make_talk(scenario.voices, chance, TALK_S, PAUSE_MS) for _ in range(SESSIONS)]
     quiet = await hear_quietly(url, talks)
     speakers = [Speaker(talk.pcm, 1.0) for talk in talks]
@@ -45,14 +58,14 @@ async def _run(scenario: Scenario, postgres: PostgresServer, servers: Servers) -
     for place in OUTAGES_AT:
         await speakers[0].said(place)
         before = _finals(streams)
-        await asyncio.to_thread(postgres.kill)
+        await asyncio.to_thread(store.fail)
         await asyncio.sleep(OUTAGE_S)
         finals_while_away.append(_finals(streams) - before)
-        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(store.mend)
     caught_up = await _caught_up(streams)
-    log = servers.running[0]
-    outages_logged = len(log.events("journal_unavailable"))
-    log.kill()
+    server = servers.running[0]
+    outages_logged = len(server.events("journal_unavailable"))
+    server.kill()
     told_before_kill = _finals(streams)
     await asyncio.to_thread(servers.replace, 0)
     await asyncio.gather(*tasks)
@@ -61,11 +74,14 @@ async def _run(scenario: Scenario, postgres: PostgresServer, servers: Servers) -
     if not caught_up:
         defects.append("finals that were not durable were not called safe after the outage")
     stored = await _stored(url, talks, streams)
+    not_durable = sum(not final.durable for heard in streams for final in heard.finals)
+    if not not_durable:
+        defects.append("no final was told as not durable: the store did not fail")
     return {
         "sessions": SESSIONS,
         "outage_s": OUTAGE_S,
         "finals_while_away": finals_while_away,
-        "finals_told_as_not_durable": sum(not final.durable for heard in streams for final in heard.finals),
+        "finals_told_as_not_durable": not_durable,
         "outages_in_the_log": outages_logged,
         "finals_told_before_the_server_was_killed": told_before_kill,
         "finals": _finals(streams),

@@ -34,12 +34,13 @@ from asr_service.domain.ports.event_publisher import EventPublisher
 from asr_service.domain.ports.model_store import ModelStore
 from asr_service.domain.ports.recognizer import Recognizer
 from asr_service.domain.ports.recognizer_directory import RecognizerDirectory
+from asr_service.domain.ports.speaker_diarizer import SpeakerDiarizer
 from asr_service.domain.ports.transcript_reader import TranscriptReader
 from asr_service.domain.ports.voice_activity import VoiceActivityDetector
 from asr_service.domain.repositories.session_journal import SessionJournal
 from asr_service.domain.value_objects.asr_config import RECORDING_ENDPOINTING, SessionConfig
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
-from asr_service.engines import open_detector
+from asr_service.engines import open_detector, open_diarizer
 from asr_service.infrastructure.artifacts.cached_model_store import CachedModelStore
 from asr_service.infrastructure.artifacts.catalogue import Catalogue, load_catalogue
 from asr_service.infrastructure.artifacts.own_catalogue import with_own_entries
@@ -48,6 +49,7 @@ from asr_service.infrastructure.asr.recognizer_load import RecognizerLoad
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.infrastructure.config.lineup_settings import LineupSettings
 from asr_service.infrastructure.config.settings import Settings
+from asr_service.infrastructure.config.speaker_settings import SpeakerSettings
 from asr_service.infrastructure.messaging.event_publisher import InProcessEventBus
 from asr_service.infrastructure.monitoring.event_loop_lag import lag_measured
 from asr_service.infrastructure.monitoring.metrics import Metrics
@@ -62,12 +64,16 @@ from asr_service.shared.identifiers import new_id
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What turns audio into text; ``load`` says how busy it is."""
+    """What turns audio into text; ``load`` says how busy it is.
+
+    ``diarizer`` tells who speaks in recordings; ``None``: nothing does.
+    """
 
     decoder: AudioDecoder
     detector: VoiceActivityDetector
     recognizers: RecognizerDirectory
     load: RecognizerLoad | None = None
+    diarizer: SpeakerDiarizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +159,24 @@ async def open_engines(settings: Settings, metrics: Metrics) -> AsyncIterator[En
     """
     store = open_model_store(settings)
     load = make_load(settings, metrics)
+    diarizer = await open_diarizer(settings.speakers)
+    if diarizer is not None:
+        metrics.observe_queue("speakers", lambda: diarizer.waiting, diarizer.max_waiting)
     detector = await asyncio.to_thread(open_detector, settings.vad, store)
     metrics.observe_queue("voice_activity", lambda: detector.waiting, settings.vad.max_waiting)
     try:
         async with make_directory(settings, store, metrics, load) as directory:
-            yield Engines(open_decoder(settings), detector, directory, load)
+            yield Engines(open_decoder(settings), detector, directory, load, diarizer)
     finally:
         await detector.close()
 
 
 @asynccontextmanager
 async def open_transcriber(settings: Settings) -> AsyncIterator[Transcriber]:
-    """Everything for transcribing recordings here and now: no database, no server, and no partials."""
+    """Everything for transcribing recordings here and now: no database, no server, no partials, and no speakers."""
     finals_only = settings.recognizer.model_copy(update={"partials_model": ""})
-    settings = settings.model_copy(update={"recognizer": finals_only, "lineups": LineupSettings()})
+    without = {"recognizer": finals_only, "lineups": LineupSettings(), "speakers": SpeakerSettings()}
+    settings = settings.model_copy(update=without)
     async with (
         open_engines(settings, Metrics()) as engines,
         engines.recognizers.lease(LOCAL_CALLER, None, new_id("ses")) as leased,
@@ -247,7 +257,11 @@ def _transcription(engines: Engines, publisher: EventPublisher, admission: Admis
     """Nobody waits for a recording as for a live answer: a slow recognizer gets the time that it takes."""
     sessions = _sessions(engines, publisher, SessionLimits(drain_deadline_s=None))
     return TranscriptionService(
-        decoder=engines.decoder, recognizers=engines.recognizers, sessions=sessions, admission=admission
+        decoder=engines.decoder,
+        recognizers=engines.recognizers,
+        sessions=sessions,
+        admission=admission,
+        diarizer=engines.diarizer,
     )
 
 

@@ -1,4 +1,4 @@
-"""For the composition root: the table of engines, how settings become a factory of one, and which detector they ask for."""
+"""For the composition root: the table of engines, how settings become a factory of one, and what listens beside it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,8 +12,11 @@ from asr_service.infrastructure.asr.funasr.loading import load_model
 from asr_service.infrastructure.asr.funasr.streaming import ChunkPlan
 from asr_service.infrastructure.asr.funasr_adapter import FunAsrEngineFactory
 from asr_service.infrastructure.asr.pool_sizing import Hardware
+from asr_service.infrastructure.asr.sherpa.diarization_process import DiarizationPlan
+from asr_service.infrastructure.asr.sherpa_diarizer import SherpaSpeakerDiarizer, model_file
 from asr_service.infrastructure.asr.sherpa_onnx_adapter import SherpaOnnxEngineFactory
 from asr_service.infrastructure.config.sections import RecognizerSettings, VadSettings
+from asr_service.infrastructure.config.speaker_settings import SpeakerSettings
 from asr_service.infrastructure.vad.fsmn_detector import FsmnVoiceActivityDetector
 from asr_service.infrastructure.vad.fsmn_model import FsmnModel
 from asr_service.infrastructure.vad.silero_detector import SileroVoiceActivityDetector
@@ -145,3 +148,24 @@ def open_detector(wanted: VadSettings, store: ModelStore) -> SileroVoiceActivity
         max_batch=wanted.max_batch,
         max_waiting=wanted.max_waiting,
     )
+
+
+async def open_diarizer(wanted: SpeakerSettings) -> SherpaSpeakerDiarizer | None:
+    """What tells speakers apart, seen to work; ``None``: the settings name no models.
+
+    Raises:
+        ModelMissing, ModelUnsuitable: A model is not there, or not what it should be.
+        EngineNotInstalled: sherpa-onnx is not installed.
+    """
+    if wanted.segmentation_model is None or wanted.embedding_model is None:
+        return None
+    plan = DiarizationPlan(
+        model_file(wanted.segmentation_model, "speakers.segmentation_model"),
+        model_file(wanted.embedding_model, "speakers.embedding_model"),
+        num_speakers=wanted.num_speakers,
+        threshold=wanted.threshold,
+        threads=wanted.threads,
+    )
+    diarizer = SherpaSpeakerDiarizer(plan, max_seconds=wanted.max_minutes * 60)
+    await diarizer.check()
+    return diarizer

@@ -22,7 +22,7 @@ _WIDTH = 16  # of what the encoder puts out; its last number is how loud it is
 _LOUD = -1.0
 
 
-class _Graph:
+class GraphInTheMaking:
     """Nodes and weights of a graph in the making."""
 
     def __init__(self, seed: int) -> None:
@@ -61,7 +61,8 @@ class _Graph:
         onnx.save(model, path)
 
 
-def _floats(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+def float_tensor(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+    """An input or output of a graph; a name in place of a length: any length."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
@@ -69,7 +70,7 @@ def _integers(name: str, *shape: int | str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.INT64, shape)
 
 
-def _frames(graph: _Graph, features: str) -> tuple[str, str]:
+def _frames(graph: GraphInTheMaking, features: str) -> tuple[str, str]:
     """Means of each four frames, ``[N, T / 4, 80]``, and how far each is above the threshold of loudness, ``[N, T / 4, 1]``."""
     four = graph.add("Reshape", features, graph.integers(0, -1, _SUBSAMPLING, _BINS))
     mean = graph.add("ReduceMean", four, axes=[2], keepdims=0)
@@ -83,7 +84,7 @@ def write_streaming_transducer(folder: Path, seed: int = 1) -> Path:
 
     Its decoder knows the last two characters.
     """
-    encoder = _Graph(seed)
+    encoder = GraphInTheMaking(seed)
     mean, above = _frames(encoder, "x")
     state = encoder.add("Transpose", "h", perm=[1, 0, 2])  # [N, 1, width - 1]
     recalled = encoder.add("MatMul", state, encoder.random(_WIDTH - 1, _WIDTH - 1, scale=0.2))
@@ -95,11 +96,15 @@ def write_streaming_transducer(folder: Path, seed: int = 1) -> Path:
     encoder.add("Identity", "c", output="next_c")
     encoder.write(
         folder / "encoder.onnx",
-        [_floats("x", "N", _CHUNK_FRAMES, _BINS), _floats("h", 1, "N", _WIDTH - 1), _floats("c", 1, "N", 1)],
         [
-            _floats("encoder_out", "N", _CHUNK_FRAMES // _SUBSAMPLING, _WIDTH),
-            _floats("next_h", 1, "N", _WIDTH - 1),
-            _floats("next_c", 1, "N", 1),
+            float_tensor("x", "N", _CHUNK_FRAMES, _BINS),
+            float_tensor("h", 1, "N", _WIDTH - 1),
+            float_tensor("c", 1, "N", 1),
+        ],
+        [
+            float_tensor("encoder_out", "N", _CHUNK_FRAMES // _SUBSAMPLING, _WIDTH),
+            float_tensor("next_h", 1, "N", _WIDTH - 1),
+            float_tensor("next_c", 1, "N", 1),
         ],
         model_type="lstm",
         num_encoder_layers=1,
@@ -114,15 +119,15 @@ def write_streaming_transducer(folder: Path, seed: int = 1) -> Path:
 
 def write_transducer(folder: Path, seed: int = 1) -> Path:
     """A transducer that hears an utterance as a whole."""
-    encoder = _Graph(seed)
+    encoder = GraphInTheMaking(seed)
     mean, above = _frames(encoder, _whole_fours(encoder))
     hidden = encoder.add("Tanh", encoder.add("MatMul", mean, encoder.random(_BINS, _WIDTH - 1, scale=0.2)))
     encoder.add("Concat", hidden, above, output="encoder_out", axis=2)
     encoder.add("Div", "x_lens", encoder.integers(_SUBSAMPLING), output="encoder_out_lens")
     encoder.write(
         folder / "encoder.onnx",
-        [_floats("x", "N", "T", _BINS), _integers("x_lens", "N")],
-        [_floats("encoder_out", "N", "U", _WIDTH), _integers("encoder_out_lens", "N")],
+        [float_tensor("x", "N", "T", _BINS), _integers("x_lens", "N")],
+        [float_tensor("encoder_out", "N", "U", _WIDTH), _integers("encoder_out_lens", "N")],
         model_type="zipformer2",
     )
     _write_decoder_and_joiner(folder, seed)
@@ -131,7 +136,7 @@ def write_transducer(folder: Path, seed: int = 1) -> Path:
 
 def write_ctc(folder: Path, seed: int = 1) -> Path:
     """A Zipformer with CTC, as far as the recognizer sees it."""
-    model = _Graph(seed)
+    model = GraphInTheMaking(seed)
     mean, above = _frames(model, _whole_fours(model))
     scores = model.add("MatMul", mean, model.random(_BINS, len(VOCABULARY), scale=2.5))
     logits = model.add("Add", model.add("Mul", scores, above), model.constant(_blank_bias()))
@@ -139,14 +144,14 @@ def write_ctc(folder: Path, seed: int = 1) -> Path:
     model.add("Div", "x_lens", model.integers(_SUBSAMPLING), output="log_probs_len")
     model.write(
         folder / "model.onnx",
-        [_floats("x", "N", "T", _BINS), _integers("x_lens", "N")],
-        [_floats("log_probs", "N", "U", len(VOCABULARY)), _integers("log_probs_len", "N")],
+        [float_tensor("x", "N", "T", _BINS), _integers("x_lens", "N")],
+        [float_tensor("log_probs", "N", "U", len(VOCABULARY)), _integers("log_probs_len", "N")],
         model_type="zipformer2_ctc",
     )
     return _with_tokens(folder)
 
 
-def _whole_fours(graph: _Graph) -> str:
+def _whole_fours(graph: GraphInTheMaking) -> str:
     """The features without the last frames that make no four."""
     length = graph.add("Gather", graph.add("Shape", "x"), graph.integers(1))
     four = graph.integers(_SUBSAMPLING)
@@ -155,17 +160,17 @@ def _whole_fours(graph: _Graph) -> str:
 
 
 def _write_decoder_and_joiner(folder: Path, seed: int) -> None:
-    decoder = _Graph(seed + 100)
+    decoder = GraphInTheMaking(seed + 100)
     embedded = decoder.add("Gather", decoder.random(len(VOCABULARY), _WIDTH), "y", axis=0)
     decoder.add("ReduceMean", embedded, output="decoder_out", axes=[1], keepdims=0)
     decoder.write(
         folder / "decoder.onnx",
         [_integers("y", "N", 2)],
-        [_floats("decoder_out", "N", _WIDTH)],
+        [float_tensor("decoder_out", "N", _WIDTH)],
         vocab_size=len(VOCABULARY),
         context_size=2,
     )
-    joiner = _Graph(seed + 200)
+    joiner = GraphInTheMaking(seed + 200)
     above = joiner.add("Slice", "encoder_out", joiner.integers(_WIDTH - 1), joiner.integers(_WIDTH), joiner.integers(1))
     together = joiner.add("Add", "encoder_out", "decoder_out")
     scores = joiner.add("MatMul", together, joiner.random(_WIDTH, len(VOCABULARY), scale=2.5))
@@ -173,8 +178,8 @@ def _write_decoder_and_joiner(folder: Path, seed: int) -> None:
     joiner.add("Add", gated, joiner.constant(_blank_bias()), output="logit")
     joiner.write(
         folder / "joiner.onnx",
-        [_floats("encoder_out", "N", _WIDTH), _floats("decoder_out", "N", _WIDTH)],
-        [_floats("logit", "N", len(VOCABULARY))],
+        [float_tensor("encoder_out", "N", _WIDTH), float_tensor("decoder_out", "N", _WIDTH)],
+        [float_tensor("logit", "N", len(VOCABULARY))],
     )
 
 

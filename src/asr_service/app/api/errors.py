@@ -46,6 +46,7 @@ from asr_service.domain.ports.recognizer import (
     RecognizerUnavailable,
 )
 from asr_service.domain.ports.recognizer_directory import LineupInUse, LineupLoading, LineupUnknown, NoMemoryForLineup
+from asr_service.domain.ports.speaker_diarizer import DiarizationFailed, DiarizerOverloaded
 from asr_service.domain.ports.storage import StorageUnavailable
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
 from asr_service.domain.repositories.session_journal import SessionNotResumable, SessionTakenOver
@@ -106,6 +107,8 @@ MEANINGS: dict[type[AsrError], Meaning] = {
     EngineUnknown: _MISSING_PART,
     EngineNotInstalled: _MISSING_PART,
     RecognitionFailed: _BROKEN,
+    DiarizationFailed: _BROKEN,
+    DiarizerOverloaded: _BUSY,
     RecognitionSuperseded: _BUSY,
     VoiceActivityUnavailable: _BUSY,
     StorageUnavailable: _BUSY,

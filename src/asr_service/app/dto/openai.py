@@ -10,10 +10,14 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from asr_service.domain.services.captions import Caption
+from asr_service.domain.services.speaker_labels import SpokenPart
 from asr_service.domain.value_objects.asr_config import EndpointingPolicy
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.hypothesis import Word
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
+
+UNKNOWN_SPEAKER = "unknown"
+_LETTERS = 26
 
 
 class ServerVad(BaseModel):
@@ -107,6 +111,38 @@ class VerboseTranscriptionResponse(BaseModel):
     usage: DurationUsage
 
 
+class DiarizedSegment(BaseModel):
+    """What one person says, a caption at most."""
+
+    type: Literal["transcript.text.segment"] = "transcript.text.segment"
+    id: str
+    start: float
+    end: float
+    text: str
+    speaker: str = Field(description="A, B and so on by first appearance; unknown where nobody can tell")
+
+    @classmethod
+    def of(cls, number: int, part: SpokenPart) -> Self:
+        """``number`` counts from 1."""
+        return cls(
+            id=f"seg_{number:03}",
+            start=s_from_samples(part.caption.span.start),
+            end=s_from_samples(part.caption.span.end),
+            text=part.caption.text,
+            speaker=speaker_name(part.speaker),
+        )
+
+
+class DiarizedTranscriptionResponse(BaseModel):
+    """``response_format=diarized_json``."""
+
+    task: Literal["transcribe"] = "transcribe"
+    duration: float = Field(description="seconds")
+    text: str
+    segments: list[DiarizedSegment]
+    usage: DurationUsage
+
+
 class VerboseTranslationResponse(BaseModel):
     """``response_format=verbose_json`` of a translation."""
 
@@ -160,6 +196,14 @@ class ErrorResponse(BaseModel):
     """What every failure under ``/v1`` looks like."""
 
     error: ErrorBody
+
+
+def speaker_name(speaker: int | None) -> str:
+    """A to Z, then AA, AB and so on."""
+    if speaker is None:
+        return UNKNOWN_SPEAKER
+    before, letter = divmod(speaker, _LETTERS)
+    return (speaker_name(before - 1) if before else "") + chr(ord("A") + letter)
 
 
 def usage_of(transcript: Transcript) -> DurationUsage:

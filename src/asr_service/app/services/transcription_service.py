@@ -13,10 +13,12 @@ from asr_service.domain.events.session_events import SessionEnded, SessionEvent
 from asr_service.domain.ports.audio_decoder import AudioDecoder
 from asr_service.domain.ports.recognizer import RecognitionFailed, RecognizerOverloaded, RecognizerUnavailable
 from asr_service.domain.ports.recognizer_directory import LeasedRecognizer, RecognizerDirectory
+from asr_service.domain.ports.speaker_diarizer import DiarizationUnavailable, SpeakerDiarizer
 from asr_service.domain.value_objects.asr_config import PartialPolicy, SessionConfig
 from asr_service.domain.value_objects.audio_metadata import s_from_samples
 from asr_service.domain.value_objects.caller import Caller
 from asr_service.domain.value_objects.session_status import EndReason
+from asr_service.domain.value_objects.speaker_turn import SpeakerTurn
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 from asr_service.shared.errors import AsrError
 from asr_service.shared.identifiers import new_id
@@ -31,7 +33,15 @@ _PASSING_FAILURES = {kind.code: kind for kind in (RecognizerOverloaded, Recogniz
 
 
 class TranscriptionService:
-    """Turns a recording into a transcript."""
+    """Turns a recording into a transcript.
+
+    Args:
+        decoder: Reads recordings.
+        recognizers: Give what recognizes them.
+        sessions: Transcribe them.
+        admission: Lets them in.
+        diarizer: Tells who speaks in them; ``None``: nothing does.
+    """
 
     def __init__(
         self,
@@ -40,11 +50,18 @@ class TranscriptionService:
         recognizers: RecognizerDirectory,
         sessions: AudioSessionService,
         admission: Admission,
+        diarizer: SpeakerDiarizer | None = None,
     ) -> None:
         self._decoder = decoder
         self._recognizers = recognizers
         self._sessions = sessions
         self._admission = admission
+        self._diarizer = diarizer
+
+    @property
+    def tells_speakers_apart(self) -> bool:
+        """Whether transcripts can say who speaks when."""
+        return self._diarizer is not None
 
     async def transcribe(
         self,
@@ -53,7 +70,9 @@ class TranscriptionService:
         config: SessionConfig,
         progress: Progress = lambda _seconds: None,
         on_utterance: OnUtterance | None = None,
+        *,
         leased: LeasedRecognizer | None = None,
+        speakers: bool = False,
     ) -> Transcript:
         """Transcribes one recording of any common container; memory does not grow with its length.
 
@@ -64,9 +83,12 @@ class TranscriptionService:
             progress: See there.
             on_utterance: See there.
             leased: Recognizes it; ``None``: what the routing gives.
+            speakers: It is found out who speaks when, before any other work, so that what is too long for that costs little.
 
         Raises:
             EmptyAudio, AudioNotDecodable, AudioTooLong: It cannot be read.
+            DiarizationUnavailable: Speakers are asked for, and nothing can tell them apart.
+            DiarizationFailed, DiarizerOverloaded, NoRoomForAudio: They cannot be told apart in this recording, or not now.
             RecognitionFailed: A part of it got no text; a transcript with a hole would be a lie, so the rest is not waited
                 for.
             RecognizerOverloaded, RecognizerUnavailable: The same, and it may go better another time.
@@ -77,6 +99,7 @@ class TranscriptionService:
         session_id = new_id("ses")
         async with AsyncExitStack() as place:
             place.enter_context(self._admission.admit(caller))
+            turns = await self._turns(recording) if speakers else None
             if leased is None:
                 leased = await place.enter_async_context(self._recognizers.lease(caller, None, session_id))
             config = replace(config, lineup=leased.lineup)
@@ -91,7 +114,13 @@ class TranscriptionService:
                 (failure,) = await asyncio.gather(feeding, return_exceptions=True)
         if isinstance(failure, Exception):
             raise failure  # the session ended because the recording could not be read on
-        return collector.transcript()
+        return replace(collector.transcript(), turns=turns)
+
+    async def _turns(self, recording: Path) -> tuple[SpeakerTurn, ...]:
+        if self._diarizer is None:
+            raise DiarizationUnavailable("This service does not tell speakers apart.")
+        async with aclosing(self._decoder.decode_file(recording)) as blocks:
+            return await self._diarizer.diarize(blocks)
 
 
 async def _feed(session: LiveSession, blocks: AsyncGenerator[bytes, None]) -> None:

@@ -42,7 +42,7 @@ def caption(utterance: TranscribedUtterance) -> list[Caption]:
         pieces[-1].append(word)
         if following is not None and _ends_caption(pieces[-1], following):
             pieces.append([])
-    return [_caption_of(piece) for piece in pieces]
+    return [caption_of(piece) for piece in pieces]
 
 
 def _ends_caption(piece: list[Word], following: Word) -> bool:
@@ -62,6 +62,7 @@ def _columns(word: Word) -> float:
     return wide * _COLUMNS_PER_WIDE_CHARACTER + len(word.text) - wide + (1 if not wide else 0)
 
 
-def _caption_of(words: list[Word]) -> Caption:
+def caption_of(words: list[Word]) -> Caption:
+    """The words, one at least, as one piece."""
     span = SampleSpan(words[0].span.start, max(words[-1].span.end, words[0].span.start))
     return Caption(span, join_texts(word.text for word in words), tuple(words))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis
+from asr_service.domain.value_objects.speaker_turn import SpeakerTurn
 
 # Han, kana and full-width punctuation are written without spaces; hangul is not.
 _WRITTEN_WITHOUT_SPACES = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
@@ -31,10 +32,14 @@ class TranscribedUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The utterances of a recording in order; only such as have text."""
+    """The utterances of a recording in order; only such as have text.
+
+    ``turns`` says who speaks when; ``None``: nobody asked for it.
+    """
 
     utterances: tuple[TranscribedUtterance, ...]
     duration_samples: int
+    turns: tuple[SpeakerTurn, ...] | None = None
 
     @property
     def text(self) -> str:

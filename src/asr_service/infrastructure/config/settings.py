@@ -31,6 +31,7 @@ from asr_service.infrastructure.config.sections import (
     VoskSettings,
     WyomingSettings,
 )
+from asr_service.infrastructure.config.speaker_settings import SpeakerSettings
 
 
 class Settings(BaseSettings):
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     endpointing: EndpointingSettings = Field(default_factory=EndpointingSettings)
     partials: PartialSettings = Field(default_factory=PartialSettings)
     text: TextSettings = Field(default_factory=TextSettings)
+    speakers: SpeakerSettings = Field(default_factory=SpeakerSettings)
     audio: AudioSettings = Field(default_factory=AudioSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)

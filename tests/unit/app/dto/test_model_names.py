@@ -2,7 +2,7 @@
 
 import pytest
 
-from asr_service.app.dto.model_names import converses, ends_by_commits, named_model, not_found
+from asr_service.app.dto.model_names import DIARIZING_ALIAS, converses, ends_by_commits, named_model, not_found
 
 
 @pytest.mark.parametrize("name", [None, "", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe-2025-12-15"])
@@ -13,6 +13,13 @@ def test_those_that_clients_are_set_to_are_no_wish_for_one_model(name: str | Non
 @pytest.mark.parametrize("name", ["whisper-base", "fast", "gpt-4o", "gpt-realtime", "gpt-realtime-whisper"])
 def test_others_are(name: str) -> None:
     assert named_model(name) == name
+
+
+@pytest.mark.parametrize("name", [DIARIZING_ALIAS, f"{DIARIZING_ALIAS}-2025-10-15"])
+def test_that_of_the_model_that_tells_speakers_apart_counts_where_they_can_be(name: str) -> None:
+    assert named_model(name, diarizing=True) is None
+    assert named_model(name) == name
+    assert named_model("whisper-base", diarizing=True) == "whisper-base"
 
 
 def test_the_complaint_says_what_may_be_used_and_is_short() -> None:

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from asr_service.app.dto.language_names import language_name
-from asr_service.app.dto.openai import TranscriptionSegment, TranscriptionWord, usage_of
+from asr_service.app.dto.openai import DiarizedSegment, TranscriptionSegment, TranscriptionWord, speaker_name, usage_of
 from asr_service.app.dto.transcript_json import transcript_json
 from asr_service.domain.services.captions import caption
+from asr_service.domain.services.speaker_labels import parts_by_speaker
 from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.hypothesis import Hypothesis, Timing, Word
+from asr_service.domain.value_objects.speaker_turn import SpeakerTurn
 from asr_service.domain.value_objects.transcript import TranscribedUtterance, Transcript
 
 WORD = Word("好。", SampleSpan(1_600, 8_016), 0.875)
@@ -74,3 +76,24 @@ def test_seconds_are_rounded_up_from_the_millisecond(samples: int, seconds: int)
 
 def test_languages_have_english_names() -> None:
     assert [language_name(code) for code in ("zh", "en", "xx", None)] == ["chinese", "english", "xx", ""]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "name"),
+    [(0, "A"), (25, "Z"), (26, "AA"), (27, "AB"), (51, "AZ"), (52, "BA"), (702, "AAA"), (None, "unknown")],
+)
+def test_speakers_have_letters(speaker: int | None, name: str) -> None:
+    assert speaker_name(speaker) == name
+
+
+def test_a_spoken_segment_is_a_caption_of_one_speaker() -> None:
+    turns = (SpeakerTurn(SampleSpan(0, 16_000), 1),)
+    (part,) = parts_by_speaker(Transcript((UTTERANCE,), 16_001, turns))
+    assert DiarizedSegment.of(7, part).model_dump() == {
+        "type": "transcript.text.segment",
+        "id": "seg_007",
+        "start": 0.1,
+        "end": 0.501,
+        "text": "好。",
+        "speaker": "B",
+    }

@@ -19,14 +19,18 @@ from asr_service.domain.ports.recognizer import (
     RecognizerOverloaded,
     RecognizerUnavailable,
 )
+from asr_service.domain.ports.speaker_diarizer import DiarizationFailed, DiarizationUnavailable, SpeakerDiarizer
 from asr_service.domain.ports.voice_activity import VoiceActivityUnavailable
 from asr_service.domain.value_objects.asr_config import SessionConfig
+from asr_service.domain.value_objects.audio_metadata import SampleSpan
 from asr_service.domain.value_objects.caller import LOCAL_CALLER
 from asr_service.domain.value_objects.session_status import EndReason
+from asr_service.domain.value_objects.speaker_turn import SpeakerTurn
 from asr_service.domain.value_objects.transcript import Transcript
 from asr_service.infrastructure.audio.pyav_decoder import PyAvAudioDecoder
 from asr_service.shared.errors import AsrError
 from tests.fakes.recognizers import Answer, FakeRecognizer
+from tests.fakes.speakers import BrokenDiarizer, LoudnessDiarizer
 from tests.fixtures.live_sessions import Studio, silence, utterances
 from tests.fixtures.tidiness import open_files
 
@@ -49,7 +53,7 @@ class BrokenDetector:
 class Desk:
     """A transcription service, and what it is made of."""
 
-    def __init__(self, studio: Studio, max_sessions: int = 2) -> None:
+    def __init__(self, studio: Studio, max_sessions: int = 2, diarizer: SpeakerDiarizer | None = None) -> None:
         self.studio = studio
         self.admission = Admission(max_sessions)
         self._service = TranscriptionService(
@@ -57,10 +61,13 @@ class Desk:
             recognizers=studio.directory,
             sessions=studio.service,
             admission=self.admission,
+            diarizer=diarizer,
         )
 
-    async def transcribe(self, recording: Path, progress: Callable[[float], None] = lambda _: None) -> Transcript:
-        return await self._service.transcribe(LOCAL_CALLER, recording, SessionConfig(), progress)
+    async def transcribe(
+        self, recording: Path, progress: Callable[[float], None] = lambda _: None, *, speakers: bool = False
+    ) -> Transcript:
+        return await self._service.transcribe(LOCAL_CALLER, recording, SessionConfig(), progress, speakers=speakers)
 
 
 def _wav(folder: Path, pcm: bytes) -> Path:
@@ -187,3 +194,39 @@ async def test_a_session_that_gives_up_leaves_no_half_transcript(tmp_path: Path)
     studio = Studio(limits=SessionLimits(drain_deadline_s=0.0))
     with pytest.raises(RecognitionFailed):
         await Desk(studio).transcribe(_wav(tmp_path, utterances(1)))
+
+
+# --- speakers
+
+
+async def test_who_speaks_is_told_if_that_is_asked(tmp_path: Path) -> None:
+    desk = Desk(Studio(), diarizer=LoudnessDiarizer())
+    recording = _wav(tmp_path, utterances(1))
+    assert (await desk.transcribe(recording)).turns is None
+    assert (await desk.transcribe(recording, speakers=True)).turns == (SpeakerTurn(SampleSpan(0, 8_000), 0),)
+
+
+async def test_without_a_diarizer_speakers_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    desk = Desk(Studio())
+    with pytest.raises(DiarizationUnavailable):
+        await desk.transcribe(_wav(tmp_path, utterances(1)), speakers=True)
+    assert desk.studio.publisher.of_type(SessionStarted) == []
+    assert desk.admission.active == 0
+
+
+async def test_where_speakers_cannot_be_told_apart_nothing_is_recognized(tmp_path: Path) -> None:
+    desk = Desk(Studio(), diarizer=BrokenDiarizer())
+    with pytest.raises(DiarizationFailed):
+        await desk.transcribe(_wav(tmp_path, utterances(1)), speakers=True)
+    assert desk.studio.publisher.of_type(SessionStarted) == []
+    assert desk.admission.active == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no recording at all" * 50])
+async def test_what_cannot_be_read_is_the_same_error_with_speakers(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "talk.mp3"
+    path.write_bytes(content)
+    before = open_files()
+    with pytest.raises((EmptyAudio, AudioNotDecodable)):
+        await Desk(Studio(), diarizer=LoudnessDiarizer()).transcribe(path, speakers=True)
+    assert open_files() == before

@@ -74,6 +74,10 @@ _SEGMENT = {
     **{"id": 0, "seek": 0, "start": 0.1, "end": 0.6, "text": "Go on.", "tokens": [], "temperature": 0.0},
     **{"avg_logprob": -0.2, "compression_ratio": 0.9, "no_speech_prob": 0.01},
 }
+_SPOKEN_SEGMENT = {
+    **{"type": "transcript.text.segment", "id": "seg_001"},
+    **{"start": 0.1, "end": 0.6, "text": "Go on.", "speaker": "A"},
+}
 _USAGE = {"type": "duration", "seconds": 2}
 TRANSCRIPTION_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -86,6 +90,12 @@ TRANSCRIPTION_ANSWERS: dict[int | str, dict[str, Any]] = {
                         "value": {
                             **{"task": "transcribe", "language": "english", "duration": 1.5, "text": "Go on."},
                             **{"segments": [_SEGMENT], "usage": _USAGE},
+                        }
+                    },
+                    "diarized_json": {
+                        "value": {
+                            **{"task": "transcribe", "duration": 1.5, "text": "Go on."},
+                            **{"segments": [_SPOKEN_SEGMENT], "usage": _USAGE},
                         }
                     },
                 }
@@ -131,6 +141,12 @@ _SHARED_FIELDS: dict[str, Any] = {
     "mask": {"type": "boolean", "description": "whether listed words are masked; left out, as the server is set"},
 }
 _TRANSCRIPTION_FIELDS: dict[str, Any] = {
+    "response_format": {
+        "type": "string",
+        "enum": ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"],
+        "default": "json",
+        "description": "`diarized_json` where speakers can be told apart: 400 `diarization_unavailable` elsewhere",
+    },
     "stream": {"type": "boolean", "default": False, "description": "with json and text only"},
     "timestamp_granularities[]": {
         "type": "array",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from asr_service.app.api.dependencies import ApiServices, Services
 from asr_service.app.api.openai.documentation import answer, failures
-from asr_service.app.dto.model_names import ALIASES, WHISPER_1, named_model, not_found
+from asr_service.app.dto.model_names import ALIASES, DIARIZING_ALIAS, WHISPER_1, named_model, not_found
 from asr_service.app.dto.openai import ModelList, ModelResponse
 from asr_service.domain.ports.recognizer_directory import LeasedRecognizer, LineupStatus, LineupUnknown
 from asr_service.domain.value_objects.caller import Caller
@@ -24,7 +24,10 @@ ModelName = Annotated[str, Path(description="one of the names in the list", exam
 
 @router.get("", summary="List the models", responses=_LIST | failures(500))
 async def list_models(services: Services) -> ModelList:
-    """The models of the service, and the names under which clients of OpenAI may ask for whichever they get."""
+    """The models of the service, and the names under which clients of OpenAI may ask for whichever they get.
+
+    `gpt-4o-transcribe-diarize` is among them where speakers can be told apart.
+    """
     return ModelList(data=[_response(services, name, engine) for name, engine in (await _owners(services)).items()])
 
 
@@ -32,7 +35,7 @@ async def list_models(services: Services) -> ModelList:
 async def get_model(services: Services, model: ModelName) -> ModelResponse:
     """One of the names in the list."""
     owners = await _owners(services)
-    wanted = named_model(model)
+    wanted = named_model(model, diarizing=services.transcription.tells_speakers_apart)
     if wanted is None:
         return _response(services, model, owners[WHISPER_1])
     return _response(services, model, owners[model] if model in owners else owners[_resolved(services, wanted)])
@@ -46,7 +49,7 @@ async def leased_model(services: ApiServices, caller: Caller, name: str) -> Asyn
         ModelNotFound: The name stands for nothing.
         AsrError: It cannot be had now; see ``RecognizerDirectory.lease``.
     """
-    wanted = named_model(name)
+    wanted = named_model(name, diarizing=services.transcription.tells_speakers_apart)
     if wanted is not None:
         _resolved(services, wanted)
     async with services.recognizers.lease(caller, wanted, new_id("req")) as leased:
@@ -65,7 +68,8 @@ async def _owners(services: ApiServices) -> dict[str, str]:
     lineups = {lineup.name: lineup for lineup in await services.recognizers.list_lineups()}
     default = lineups.pop(next(name for name, lineup in lineups.items() if lineup.is_default))
     engine = _engine(default)
-    owners = {default.models.finals: engine} | dict.fromkeys(ALIASES, engine)
+    diarizing = (DIARIZING_ALIAS,) if services.transcription.tells_speakers_apart else ()
+    owners = {default.models.finals: engine} | dict.fromkeys((*ALIASES, *diarizing), engine)
     return owners | {default.name: engine} | {name: _engine(lineup) for name, lineup in lineups.items()}
 
 

@@ -19,6 +19,7 @@ from asr_service.app.dto.session_config import (
 )
 from asr_service.app.dto.wish_outcomes import WishOutcome, wish_outcomes
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
+from asr_service.domain.ports.speaker_diarizer import DiarizationUnavailable
 from asr_service.domain.value_objects.asr_config import (
     Casing,
     EndpointingPolicy,
@@ -57,12 +58,6 @@ class Included(StrEnum):
     LOGPROBS = "logprobs"
 
 
-class DiarizationUnavailable(InvalidRequest):
-    """Who speaks is asked for, and nothing here can tell."""
-
-    code = "diarization_unavailable"
-
-
 class TranslationUnavailable(InvalidRequest):
     """The model cannot translate."""
 
@@ -91,6 +86,7 @@ class TranscriptionRequest:
         response_format: How to write the text.
         granularities: What ``verbose_json`` gives times for.
         streamed: Whether text is sent while it is made.
+        speakers: Whether it is to say who speaks.
     """
 
     file: UploadFile
@@ -98,10 +94,11 @@ class TranscriptionRequest:
     response_format: ResponseFormat
     granularities: frozenset[Granularity] = frozenset({Granularity.SEGMENT})
     streamed: bool = False
+    speakers: bool = False
 
 
 def read_transcription(
-    form: FormData, defaults: SessionConfig, capabilities: RecognizerCapabilities
+    form: FormData, defaults: SessionConfig, capabilities: RecognizerCapabilities, *, tells_speakers_apart: bool
 ) -> TranscriptionRequest:
     """Understands the form of a transcription; fields that nobody knows are ignored.
 
@@ -109,6 +106,7 @@ def read_transcription(
         form: As it came.
         defaults: Hold for what it leaves open.
         capabilities: Of the recognizer that its model has been found to be.
+        tells_speakers_apart: Whether the service can say who speaks, whatever the recognizer.
 
     Raises:
         InvalidRequest: A field is wrong; the subclasses say what cannot be done.
@@ -116,7 +114,7 @@ def read_transcription(
     fields = FormFields(form)
     file = fields.file("file")
     response_format = fields.choice(ResponseFormat, "response_format", ResponseFormat.JSON)
-    _expect_no_diarization(fields, response_format)
+    speakers = _speakers(fields, response_format, possible=tells_speakers_apart)
     _expect_no_logprobs(fields)
     options = replace(
         _languages(fields, _options(fields, defaults.options, capabilities), capabilities),
@@ -130,13 +128,14 @@ def read_transcription(
         response_format,
         _granularities(fields),
         _streamed(fields, response_format),
+        speakers,
     )
 
 
 def read_translation(
     form: FormData, defaults: SessionConfig, capabilities: RecognizerCapabilities
 ) -> TranscriptionRequest:
-    """Understands the form of a translation; the arguments are those of ``read_transcription``.
+    """Understands the form of a translation; the arguments mean what they mean to ``read_transcription``.
 
     Raises:
         TranslationUnavailable: The model cannot translate.
@@ -252,6 +251,22 @@ def _streamed(fields: FormFields, response_format: ResponseFormat) -> bool:
         hint = "Use json or text, or leave out stream."
         raise InvalidRequest(f"{response_format} cannot be streamed.", field="response_format", hint=hint)
     return streamed
+
+
+def _speakers(fields: FormFields, response_format: ResponseFormat, *, possible: bool) -> bool:
+    """Whether the form asks who speaks. Voices have no names here, so those of known speakers are refused all the same."""
+    if not possible:
+        _expect_no_diarization(fields, response_format)
+        return False
+    for field in ("known_speaker_names", "known_speaker_references"):
+        if fields.texts(field):
+            hint = f"Leave {field} out: speakers are called A, B and so on."
+            raise DiarizationUnavailable("Voices are told apart here, not recognized.", field=field, hint=hint)
+    diarized = response_format is ResponseFormat.DIARIZED_JSON
+    if fields.truth("spk") and not diarized:
+        hint = "Use response_format=diarized_json."
+        raise OptionUnavailable(f"{response_format} has no place for speakers.", field="spk", hint=hint)
+    return diarized
 
 
 def _expect_no_diarization(fields: FormFields, response_format: ResponseFormat) -> None:

@@ -25,6 +25,7 @@ from asr_service.app.api.openai.uploads import kept, received_form
 from asr_service.app.api.presence import while_connected
 from asr_service.app.dto.model_names import WHISPER_1
 from asr_service.app.dto.openai import (
+    DiarizedTranscriptionResponse,
     TextDelta,
     TextDone,
     TranscriptionResponse,
@@ -43,7 +44,7 @@ _FAILURES = failures(400, 404, 408, 409, 413, 422, 500, 503, 507)
 @router.post(
     "/transcriptions",
     summary="Transcribe a recording",
-    response_model=TranscriptionResponse | VerboseTranscriptionResponse,
+    response_model=TranscriptionResponse | VerboseTranscriptionResponse | DiarizedTranscriptionResponse,
     responses=TRANSCRIPTION_ANSWERS | _FAILURES,
     openapi_extra=TRANSCRIPTION_FORM,
 )
@@ -53,7 +54,10 @@ async def create_transcription(request: Request, services: Services, caller: Cur
         form = await received_form(request)
         held.push_async_callback(form.close)
         leased = await held.enter_async_context(_model_of(form, services, caller))
-        wanted = read_transcription(form, services.recording_defaults, leased.capabilities)
+        speakers = services.transcription.tells_speakers_apart
+        wanted = read_transcription(
+            form, services.recording_defaults, leased.capabilities, tells_speakers_apart=speakers
+        )
         recording = held.enter_context(await kept(wanted.file))
         if not wanted.streamed:
             return await _answer(request, services, caller, recording, wanted, leased)
@@ -90,7 +94,9 @@ async def _answer(
     wanted: TranscriptionRequest,
     leased: LeasedRecognizer,
 ) -> Response:
-    work = services.transcription.transcribe(caller, Path(recording.name), wanted.config, leased=leased)
+    work = services.transcription.transcribe(
+        caller, Path(recording.name), wanted.config, leased=leased, speakers=wanted.speakers
+    )
     return render(await while_connected(request, work), wanted)
 
 

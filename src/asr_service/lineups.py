@@ -83,7 +83,7 @@ def make_directory(settings: Settings, store: ModelStore, metrics: Metrics, load
         InvalidSettings: What is to be done to texts cannot be done, or a name means something else.
     """
     wanted, partials = settings.lineups, settings.partials.policy()
-    if taken := [name for name in wanted.named if named_model(name, live=True) is None]:
+    if taken := [name for name in wanted.named if named_model(name, live=True, diarizing=True) is None]:
         raise InvalidSettings(
             [Problem("lineups.named", f"cannot have {taken[0]}: OpenAI's clients mean any model by it.")]
         )

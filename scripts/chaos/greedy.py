@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle
+from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -120,7 +121,8 @@ async def never_read(stream_url: str, pcm: bytes, until_s: float) -> float | Non
     """Sends what makes the server answer, and takes no answer; after how many seconds it was cut off."""
     began_s = time.monotonic()
     ping = json.dumps({"type": "ping", "id": "x" * PING_BYTES})
-    async with connect(stream_url, max_queue=1, ping_interval=None, close_timeout=0.1, proxy=None) as socket:
+    unread: dict[str, Any] = {"max_queue": 1, "compression": None, "ping_interval": None, "close_timeout": 0.1}
+    async with connect(stream_url, proxy=None, **unread) as socket:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + until_s - began_s):
                 await socket.send('{"type": "start"}')

@@ -1,8 +1,9 @@
-// The client of the native protocol (docs/api/clients.md): live streams that survive the loss of their connection, and files.
+// The client of the native protocol (docs/api/clients.md): live streams and followers that survive the loss of their connection, and files.
 // One module without dependencies, for browsers and for Node.
 
 const STREAM_PATH = "/api/v1/stream";
 const TRANSCRIPTIONS_PATH = "/v1/audio/transcriptions";
+const SESSIONS_PATH = "/api/v1/sessions";
 const SAMPLE_BYTES = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 };
 const FIRST_PAUSE_MS = 100; // between attempts to connect, doubled each time
 const LONGEST_PAUSE_MS = 5_000;
@@ -15,6 +16,12 @@ const ROOM_BYTES = 1024 * 1024; // what may wait here before `send` asks for pat
 const KEPT_S = 120; // a server holds back half a minute at most,
 const KEPT_BYTES = 16 * 1024 * 1024; // and sockets on the way 11 MiB of a recording that is sent as fast as it is taken
 const MAX_EVENTS = 10_000; // that nobody has read
+const SILENCE_MS = 45_000; // a server says something to a follower every 15 s, if only that it is there
+const MAX_EVENT_CHARACTERS = 4 * 1024 * 1024; // of a follower's event; the longest utterance with all its words has less than a tenth
+const MAX_AHEAD = 10_000; // outcomes beyond a gap among them, before the gap is given up
+const FOLLOWED = new Set("speech_started partial speech_ended final failed".split(" "));
+const PASSING_REFUSALS = new Set([429, 502, 503, 504]);
+const PASSING_FAILURES = new Set([408, ...PASSING_REFUSALS]); // in the middle; who was too slow is told what it missed
 const EVENTS = new Set(
   "started resumed safe going_away speech_started partial speech_ended final failed ended".split(" "),
 );
@@ -434,6 +441,197 @@ function watched(socket, lose) {
   return { heard: () => (heardAt = performance.now()), stop: () => clearInterval(timer) };
 }
 
+/** Puts server-sent events together (WHATWG HTML §9.2.6), however they were cut on their way. */
+export class EventReader {
+  #text = ""; // of a line that is not over
+  #name = "";
+  #data = [];
+  #dataCharacters = 0;
+
+  /**
+   * @param {string} text A piece of the stream.
+   * @returns {Generator<{name: string, data: string}>} The events that end in it.
+   */
+  *feed(text) {
+    this.#text += text;
+    if (this.#text.length + this.#dataCharacters > MAX_EVENT_CHARACTERS) {
+      throw new StreamFailed("An event is too long.", { code: "malformed_message" });
+    }
+    const heldBack = this.#text.endsWith("\r") ? "\r" : ""; // its \n may be yet to come
+    const lines = this.#text.slice(0, this.#text.length - heldBack.length).split(/\r\n|\r|\n/);
+    this.#text = lines.pop() + heldBack;
+    for (const line of lines) {
+      if (line) this.#take(line);
+      else yield* this.#finish();
+    }
+  }
+
+  #take(line) {
+    const [, field, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line);
+    if (field === "event") this.#name = value;
+    if (field !== "data") return; // a comment; ids and pauses are of no use here
+    this.#data.push(value);
+    this.#dataCharacters += value.length;
+  }
+
+  *#finish() {
+    const event = { name: this.#name || "message", data: this.#data.join("\n") };
+    if (this.#data.length) yield event;
+    this.#name = "";
+    this.#data = [];
+    this.#dataCharacters = 0;
+  }
+}
+
+/**
+ * Which utterances have had their final, or their failure. A server tells outcomes in order, but those that it missed later, when
+ * they are stored; and those without text it may never tell.
+ */
+class ToldOutcomes {
+  contiguous = 0; // every utterance before this one is told
+  #ahead = new Set();
+
+  has(utterance) {
+    return utterance < this.contiguous || this.#ahead.has(utterance);
+  }
+
+  add(utterance) {
+    this.#ahead.add(utterance);
+    if (this.#ahead.size > MAX_AHEAD) this.contiguous = Math.min(...this.#ahead);
+    while (this.#ahead.delete(this.contiguous)) this.contiguous++;
+  }
+}
+
+/** One follower of one session; `events` is what `AsrClient.follow` gives. */
+class Following {
+  #url;
+  #headers;
+  #giveUpAfterMs;
+  #signal;
+  #told = new ToldOutcomes();
+  #pauseMs = FIRST_PAUSE_MS;
+  #reachedAt = performance.now();
+  #loss = null; // why the last connection is gone: a ClientError
+  #isLossTold = false;
+  #isOver = false; // the session, by what was told of it last; its stored finals may still come
+  #isComplete = false;
+
+  constructor(url, headers, giveUpAfterS, signal) {
+    this.#url = url;
+    this.#headers = headers;
+    this.#giveUpAfterMs = giveUpAfterS * 1_000;
+    this.#signal = signal;
+  }
+
+  async *events() {
+    while (!this.#signal?.aborted) {
+      yield* this.#eventsOfAConnection();
+      if (this.#isComplete || this.#signal?.aborted) return;
+      this.#checkPatience();
+      if (!this.#isLossTold) {
+        this.#isLossTold = true;
+        yield { type: "reconnecting", reason: this.#loss.message };
+      }
+      await abortablePause(Math.max(this.#pauseMs, (this.#loss.retryAfterS ?? 0) * 1_000), this.#signal);
+      this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async *#eventsOfAConnection() {
+    this.#loss = new ServerUnreachable("The server has closed the connection.", { code: "server_unreachable" });
+    const connection = new AbortController();
+    const abort = () => connection.abort();
+    this.#signal?.addEventListener("abort", abort);
+    try {
+      const request = { headers: this.#greeting(), signal: connection.signal };
+      const answer = await this.#attempt(() => fetch(this.#url, request), abort);
+      if (answer && (await this.#isWelcome(answer, abort))) yield* this.#conversation(answer, abort);
+    } finally {
+      this.#signal?.removeEventListener("abort", abort);
+      abort();
+    }
+  }
+
+  #greeting() {
+    const known = this.#told.contiguous ? { "Last-Event-ID": String(this.#told.contiguous - 1) } : {};
+    return { ...this.#headers, Accept: "text/event-stream", ...known };
+  }
+
+  /** What the network gives, which is given up after too long a silence; `undefined`: the connection is lost. */
+  async #attempt(read, abort) {
+    const timer = setTimeout(abort, SILENCE_MS);
+    try {
+      return await read();
+    } catch (cause) {
+      this.#loss = new ServerUnreachable("The connection is lost.", { code: "server_unreachable", cause });
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #isWelcome(answer, abort) {
+    if (answer.ok && answer.headers.get("Content-Type")?.startsWith("text/event-stream")) return true;
+    if (answer.ok) throw new StreamFailed("The answer is no stream of events.", { code: "malformed_message" });
+    const text = await this.#attempt(() => answer.text(), abort);
+    if (text === undefined) return false;
+    this.#loss = refusal({ status: answer.status, text, retryAfter: answer.headers.get("Retry-After") });
+    if (!PASSING_REFUSALS.has(answer.status)) throw this.#loss;
+    return false;
+  }
+
+  async *#conversation(answer, abort) {
+    const [body, decoder, reader] = [answer.body.getReader(), new TextDecoder(), new EventReader()];
+    let failed = false;
+    for (;;) {
+      const read = await this.#attempt(() => body.read(), abort);
+      this.#reachedAt = performance.now(); // whoever hears nothing new is not out of reach
+      if (read?.done) this.#isComplete = this.#isOver && !failed; // a connection that is cut off fails instead
+      if (!read || read.done) return;
+      for (const { name, data } of reader.feed(decoder.decode(read.value, { stream: true }))) {
+        failed = name === "error";
+        const event = this.#hear(name, JSON.parse(data));
+        if (event) yield event;
+      }
+    }
+  }
+
+  /** The event, if it is new; an `error` is the last one, and says why the connection ends. */
+  #hear(name, message) {
+    if (name === "error") {
+      this.#loss = new StreamFailed(message.detail, { code: message.code, hint: message.hint });
+      if (!PASSING_FAILURES.has(message.status)) throw this.#loss;
+    } else if (name === "session") {
+      this.#isLossTold = false;
+      this.#isOver = ["closed", "interrupted"].includes(message.status) && message.resumable_until === null;
+      return { type: "session", ...message };
+    } else if (FOLLOWED.has(name) && !this.#told.has(message.utterance)) {
+      this.#pauseMs = FIRST_PAUSE_MS;
+      if (name === "final" || name === "failed") this.#told.add(message.utterance);
+      return message;
+    }
+    return undefined;
+  }
+
+  #checkPatience() {
+    const lostForMs = performance.now() - this.#reachedAt;
+    if (lostForMs <= this.#giveUpAfterMs) return;
+    if (this.#loss instanceof RequestRefused) throw this.#loss; // a server is there, and says when to come again
+    const hint = "Is it running, and may this program reach it?";
+    const message = `The server could not be reached for ${Math.round(lostForMs / 1_000)} s.`;
+    throw new ServerUnreachable(message, { code: "server_unreachable", hint, cause: this.#loss });
+  }
+}
+
+function abortablePause(ms, signal) {
+  return new Promise((resolve) => {
+    const end = () => resolve(clearTimeout(timer), signal?.removeEventListener("abort", end));
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+  });
+}
+
 /** Talks to one server. */
 export class AsrClient {
   #http;
@@ -445,9 +643,9 @@ export class AsrClient {
   /**
    * @param {string | URL} url The server's address, `http` or `https`.
    * @param {object} [options]
-   * @param {string} [options.apiKey] Sent as a bearer token; in browsers with files only.
+   * @param {string} [options.apiKey] Sent as a bearer token; in browsers not with streams.
    * @param {typeof globalThis.WebSocket} [options.WebSocket] For Node before 22, the class of the package `ws`.
-   * @param {number} [options.giveUpAfterS] So long a stream tries to reach a server before `ServerUnreachable`.
+   * @param {number} [options.giveUpAfterS] So long a stream, or a follower, tries to reach a server before `ServerUnreachable`.
    * @param {number} [options.maxKeptS] Audio that is kept to be sent again; left out: two minutes, and at least 16 MiB.
    */
   constructor(url, { apiKey, WebSocket = globalThis.WebSocket, giveUpAfterS = 60, maxKeptS } = {}) {
@@ -475,6 +673,41 @@ export class AsrClient {
       throw new ClientError("A browser sends no key with a WebSocket.", { code: "api_key_not_sendable", hint });
     }
     return new AsrStream(() => new this.#WebSocket(url, ...(headers ? [{ headers }] : [])), options, this.#policy);
+  }
+
+  /**
+   * What is said in a session that is somebody else's, on whichever server: from its first final on, until it is over.
+   *
+   * `{type: "session", …}` is the session as `GET /api/v1/sessions/{id}` has it: first, after each loss, which `reconnecting` tells,
+   * and when its status has changed. Between are `speech_started`, `partial`, `speech_ended`, `final` and `failed` of the protocol, each
+   * outcome of an utterance once. A loop that is left follows no more.
+   * @param {string} sessionId Known a moment after its `started`.
+   * @param {{signal?: AbortSignal}} [options] Ends the iteration.
+   * @returns {AsyncGenerator<object>}
+   * @throws {RequestRefused | ServerUnreachable | StreamFailed} While it is iterated.
+   */
+  follow(sessionId, { signal } = {}) {
+    const url = `${this.#http}${SESSIONS_PATH}/${encodeURIComponent(sessionId)}/events`;
+    return new Following(url, this.#headers() ?? {}, this.#policy.giveUpAfterS, signal).events();
+  }
+
+  /**
+   * Ends a live session for good, on whichever server it is; its finals stay.
+   * @param {string} sessionId
+   * @returns {Promise<object>} What is known of it now; its status will be `closed` soon.
+   * @throws {RequestRefused | ServerUnreachable}
+   */
+  async cancel(sessionId) {
+    const url = `${this.#http}${SESSIONS_PATH}/${encodeURIComponent(sessionId)}/cancel`;
+    let answer, text;
+    try {
+      answer = await fetch(url, { method: "POST", headers: this.#headers() ?? {} });
+      text = await answer.text();
+    } catch (cause) {
+      throw new ServerUnreachable("The server does not answer.", { code: "server_unreachable", cause });
+    }
+    if (!answer.ok) throw refusal({ status: answer.status, text, retryAfter: answer.headers.get("Retry-After") });
+    return JSON.parse(text);
   }
 
   /**
@@ -537,11 +770,14 @@ async function postByFetch(url, headers, form, progress) {
   return { status: answer.status, text: await answer.text(), retryAfter: answer.headers.get("Retry-After") };
 }
 
+/** What an answer refuses: problem details, or under `/v1` OpenAI's error. */
 function refusal({ status, text, retryAfter }) {
   const retryAfterS = retryAfter ? Number(retryAfter) : null;
   try {
-    const { message, code, type } = JSON.parse(text).error;
-    return new RequestRefused(message, { code: code ?? type, retryAfterS });
+    const body = JSON.parse(text);
+    const { message, code, type } = body.error ?? { message: body.detail, code: body.code };
+    if (!message || !(code ?? type)) throw new TypeError("no error of this service");
+    return new RequestRefused(message, { code: code ?? type, hint: body.hint ?? null, retryAfterS });
   } catch {
     return new RequestRefused(`The server answered with status ${status}.`, { code: "refused", retryAfterS });
   }

@@ -50,6 +50,7 @@ _FEATURES: Final[tuple[tuple[str, _Cell], ...]] = (
     ("engine", lambda engine: engine.engine),
     ("languages", lambda engine: _languages(engine.languages)),
     ("hears an utterance as it grows", lambda engine: engine.streaming),
+    ("`chunk_size`, `encoder_chunk_look_back`, `decoder_chunk_look_back`", lambda engine: engine.chunking),
     ("word times", lambda engine: engine.word_times),
     ("hotwords", lambda engine: engine.hotwords),
     ("prompt", lambda engine: engine.prompt),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle
+from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -26,6 +27,7 @@ GREEDY_SPEED = 50.0
 GREEDY_TALK_S = 200.0
 PING_EVERY_S = 10.0
 PING_BYTES = 1_000  # of the id that comes back with each pong
+PINGS_PER_PACKET = 50  # the sockets of both sides hold up to 10 MB
 ALLOWED_RATIO = 3.0  # of the p95 of finals, beside greedy clients and alone
 ALLOWED_GROWTH_MB = 150.0
 _MB = 1 << 20
@@ -120,13 +122,15 @@ async def never_read(stream_url: str, pcm: bytes, until_s: float) -> float | Non
     """Sends what makes the server answer, and takes no answer; after how many seconds it was cut off."""
     began_s = time.monotonic()
     ping = json.dumps({"type": "ping", "id": "x" * PING_BYTES})
-    async with connect(stream_url, max_queue=1, ping_interval=None, close_timeout=0.1, proxy=None) as socket:
+    unread: dict[str, Any] = {"max_queue": 1, "compression": None, "ping_interval": None, "close_timeout": 0.1}
+    async with connect(stream_url, proxy=None, **unread) as socket:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + until_s - began_s):
                 await socket.send('{"type": "start"}')
                 for first in cycle(range(0, len(pcm), PACKET_BYTES)):
                     await socket.send(pcm[first : first + PACKET_BYTES])
-                    await socket.send(ping)
+                    for _ in range(PINGS_PER_PACKET):
+                        await socket.send(ping)
         except ConnectionClosed:
             return round(time.monotonic() - began_s, 1)
         except TimeoutError:

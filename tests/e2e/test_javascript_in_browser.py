@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from asr_service.client import Final, Started, SyncClient
 from tests.fixtures.breakable_proxy import breakable_network
 from tests.fixtures.browser import opened_page
 from tests.fixtures.recordings import Clip
-from tests.fixtures.server import RunningServer
+from tests.fixtures.server import RunningServer, eventually
 
 ROUTE = "/v1/audio/transcriptions"
 CHOOSER = """() => {
@@ -32,6 +34,16 @@ TRANSCRIBE = """async (options) => {
         const { name, code, message, retryAfterS } = error;
         return { name, code, message, retryAfterS, isTyped: error instanceof ClientError };
     }
+}"""
+
+
+FOLLOW = """async (sessionId) => {
+    const { AsrClient } = await import("/page/asr-client.js");
+    const client = new AsrClient(location.origin, { apiKey: "a key" });
+    const events = [];
+    for await (const { type, text, status } of client.follow(sessionId)) events.push([type, text ?? status]);
+    const refused = await client.cancel(sessionId).catch(({ name, code }) => [name, code]);
+    return { events, refused };
 }"""
 
 
@@ -97,3 +109,22 @@ def test_a_server_that_is_gone_is_told(server: RunningServer, short_english_clip
         network.fail()
         got = transcribe(page, short_english_clip.path)
     assert (got["name"], got["code"], got["isTyped"]) == ("ServerUnreachable", "server_unreachable", True)
+
+
+def test_a_session_is_followed_with_a_key(page: Page, server: RunningServer, short_english_clip: Clip) -> None:
+    keys: list[str | None] = []
+    page.on(
+        "request", lambda request: keys.append(request.headers.get("authorization")) if "ses_" in request.url else None
+    )
+    with ThreadPoolExecutor() as elsewhere:  # in this thread the browser has an event loop
+        client = SyncClient(server.http_url)
+        spoken = elsewhere.submit(lambda: list(client.stream([short_english_clip.pcm], language="en"))).result()
+    started = spoken[0]
+    assert isinstance(started, Started)
+    eventually(
+        lambda: server.get(f"/api/v1/sessions/{started.session_id}").json().get("status") == "closed", "it is stored"
+    )
+    got = page.evaluate(FOLLOW, started.session_id)
+    texts = [["final", event.text] for event in spoken if isinstance(event, Final)]
+    assert got == {"events": [["session", "closed"], *texts], "refused": ["RequestRefused", "session_not_live"]}
+    assert keys == ["Bearer a key"] * 2

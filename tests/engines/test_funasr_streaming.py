@@ -11,6 +11,7 @@ from funasr.utils.postprocess_utils import sentence_postprocess
 from numpy.typing import NDArray
 
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
+from asr_service.domain.value_objects.asr_config import Chunking, RecognitionOptions
 from asr_service.domain.value_objects.hypothesis import Hypothesis
 from asr_service.infrastructure.asr.funasr_adapter import FunAsrEngine, FunAsrEngineFactory
 from asr_service.infrastructure.asr.self_test import run_self_test
@@ -58,18 +59,27 @@ def cut(pcm: bytes, chance: random.Random) -> list[bytes]:
     return packets
 
 
-def told_by_funasr(reference: Any, packets: Sequence[bytes]) -> Iterator[str]:
+def told_by_funasr(reference: Any, packets: Sequence[bytes], plan: dict[str, Any] = PLAN) -> Iterator[str]:
     """What FunASR's own loop says after each packet: all that it has said so far."""
     cache: dict[str, Any] = {}
     text = ""
     for number, packet in enumerate(packets, 1):
-        answer = reference.generate(input=floats(packet), cache=cache, is_final=number == len(packets), **PLAN)
+        answer = reference.generate(input=floats(packet), cache=cache, is_final=number == len(packets), **plan)
         text += answer[0]["text"]
         yield text
 
 
-def request(pcm: bytes, kind: RecognitionKind, session: str = "ses_1") -> RecognitionRequest:
-    return recognition_request(pcm=pcm, kind=kind, session_id=session)
+def request(
+    pcm: bytes, kind: RecognitionKind, session: str = "ses_1", chunking: Chunking | None = None
+) -> RecognitionRequest:
+    options = RecognitionOptions(chunking=chunking or Chunking())
+    return recognition_request(pcm=pcm, kind=kind, session_id=session, options=options)
+
+
+def plan_of(chunking: Chunking) -> dict[str, Any]:
+    """The same as FunASR calls it; what is left open is the engine's."""
+    said = (chunking.size and list(chunking.size), chunking.encoder_look_back, chunking.decoder_look_back)
+    return {key: value if told is None else told for (key, value), told in zip(PLAN.items(), said, strict=True)}
 
 
 def text_of(engine: FunAsrEngine, asked: RecognitionRequest) -> str:
@@ -101,6 +111,40 @@ def test_after_every_packet_it_says_what_funasr_says(engine: FunAsrEngine, refer
     said = [text_of(engine, request(pcm, kind)) for pcm, kind in growing(packets)]
     assert said == list(told_by_funasr(reference, packets))
     assert said[-1]
+
+
+CHUNKINGS = [
+    Chunking((5, 10, 5), 4, 0),  # as FunASR's clients say it
+    Chunking((8, 8, 4), 4, 1),
+    Chunking((0, 5, 5)),
+    Chunking((0, 12, 0), encoder_look_back=0),
+    Chunking(encoder_look_back=1, decoder_look_back=3),
+]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("chunking", CHUNKINGS, ids=str)
+def test_in_the_chunks_of_a_client_it_says_what_funasr_says_in_them(
+    engine: FunAsrEngine, reference: Any, chunking: Chunking, seed: int
+) -> None:
+    chance = random.Random(seed)
+    packets = cut(as_pcm(babble(chance.uniform(2, 7), seed=seed)), chance)
+    said = [text_of(engine, request(pcm, kind, chunking=chunking)) for pcm, kind in growing(packets)]
+    assert said == list(told_by_funasr(reference, packets, plan_of(chunking)))
+    assert said[-1]
+
+
+def test_chunks_are_those_of_the_session_that_asked_for_them(engine: FunAsrEngine, reference: Any) -> None:
+    packets = cut(as_pcm(babble(6, seed=1)), random.Random(1))
+    said: dict[Chunking, list[str]] = {chunking: [] for chunking in CHUNKINGS}
+    for pcm, kind in growing(packets):
+        outcomes = engine.recognize([request(pcm, kind, str(chunking), chunking) for chunking in CHUNKINGS])
+        for chunking, outcome in zip(CHUNKINGS, outcomes, strict=True):
+            assert isinstance(outcome, Hypothesis)
+            said[chunking].append(outcome.text)
+    expected = {chunking: list(told_by_funasr(reference, packets, plan_of(chunking))) for chunking in CHUNKINGS}
+    assert said == expected
+    assert len({tuple(texts) for texts in expected.values()}) >= 3, "chunks make a difference"
 
 
 def test_sessions_that_speak_at_the_same_time_do_not_disturb_each_other(engine: FunAsrEngine, reference: Any) -> None:
@@ -168,6 +212,7 @@ def test_words_that_lie_in_two_chunks_are_put_together(tmp_path: Path, monkeypat
 
 def test_it_says_what_it_can_do(engine: FunAsrEngine) -> None:
     assert engine.capabilities.streaming
+    assert engine.capabilities.chunking
     assert engine.capabilities.languages == {"zh"}
     assert not engine.capabilities.word_times
     assert not engine.capabilities.hotwords

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 import uvicorn
@@ -144,16 +145,27 @@ def test_a_full_server_is_told(run: Run, tmp_path: Path, talk: Path) -> None:
         assert b"101" in other.recv(100)
         finished = run("stream", talk, "--url", url)
     assert finished.exit_code == 69
-    assert f"{url} does not take the stream: The server answered with status 503." in finished.err
+    assert f"{url} does not answer as it should: The server answered with status 503." in finished.err
+
+
+def test_what_was_said_in_a_session_is_shown_to_who_follows_it(run: Run, server: str, talk: Path) -> None:
+    run("stream", talk, "--fast", "--url", server)
+    (session,) = httpx.get(f"{server}/api/v1/sessions").json()["items"]
+    finished = run("follow", session["id"], "--url", server)
+    assert (finished.exit_code, _finals(finished)) == (0, ["Go on.", "Go on."])
+    finished = run("follow", "ses_none", "--url", server)
+    assert finished.exit_code == 76
+    assert "refused_by_server There is no such session." in finished.err
 
 
 def test_no_server_is_told(run: Run, talk: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    finished = run("stream", talk, "--url", f"ws://127.0.0.1:{port}/api/v1/stream")
-    assert finished.exit_code == 69
-    assert "server_unreachable" in finished.err
-    assert "asr-service serve" in finished.err
+    for command in (("stream", talk), ("follow", "ses_1")):
+        finished = run(*command, "--url", f"ws://127.0.0.1:{port}/api/v1/stream")
+        assert finished.exit_code == 69
+        assert "server_unreachable" in finished.err
+        assert "asr-service serve" in finished.err
 
 
 @contextmanager

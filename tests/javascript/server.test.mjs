@@ -103,3 +103,51 @@ test("the question whether a connection is alive is answered", async () => {
   assert.equal((await heard(stream)).reason, "completed");
   assert.equal(pongs.length, 1);
 });
+
+test("who follows through a connection that is cut is told each final once", async () => {
+  const pcm = await readFile(SPEECH);
+  const stream = new AsrClient(SERVER).stream(OPTIONS);
+  const finals = [];
+  const follow = async (sessionId) => {
+    const told = { finals: [], losses: 0, statuses: [] };
+    for await (const event of new AsrClient(PROXY).follow(sessionId)) {
+      if (event.type === "session") told.statuses.push(event.status);
+      if (event.type === "reconnecting") told.losses++;
+      if (event.type !== "final") continue;
+      told.finals.push([event.utterance, event.text]);
+      await fetch(`${BREAKER}/0`, { headers: { connection: "close" } });
+    }
+    return told;
+  };
+  const known = async (sessionId) => {
+    while (!(await fetch(`${SERVER}/api/v1/sessions/${sessionId}`)).ok);
+    return follow(sessionId);
+  };
+  const speaking = speak(stream, pcm, 4);
+  let following;
+  for await (const event of stream) {
+    if (event.type === "started") following = known(event.session_id);
+    if (event.type === "final" && event.text) finals.push([event.utterance, event.text]);
+  }
+  await speaking;
+  const told = await following;
+  assert.deepEqual(told.finals.filter(([, text]) => text), finals);
+  assert.ok(finals.length >= 3);
+  assert.ok(told.losses >= 1);
+  assert.equal(told.statuses.at(-1), "closed");
+});
+
+test("a session is cancelled by its id, and one that does not exist is refused", async () => {
+  const client = new AsrClient(SERVER);
+  const stream = client.stream(OPTIONS);
+  const cancel = async (sessionId) => {
+    while (!(await fetch(`${SERVER}/api/v1/sessions/${sessionId}`)).ok);
+    assert.equal((await client.cancel(sessionId)).id, sessionId);
+  };
+  const listen = async () => {
+    for await (const event of stream) if (event.type === "started") await cancel(event.session_id);
+  };
+  await assert.rejects(listen(), { name: "StreamFailed", code: "session_cancelled" });
+  await assert.rejects(client.cancel("ses_none"), { name: "RequestRefused", code: "not_found" });
+  await assert.rejects(client.follow("ses_none").next(), { name: "RequestRefused", code: "not_found" });
+});

@@ -8,7 +8,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from asr_service.app.api.errors import meaning_of
-from asr_service.cli import artifacts, configuration, database, events, files, serve, stream, transcribe
+from asr_service.cli import (
+    artifacts,
+    configuration,
+    database,
+    events,
+    files,
+    follow,
+    live_text,
+    serve,
+    stream,
+    transcribe,
+)
 from asr_service.infrastructure.artifacts.recordings import SamplesNotWritable
 from asr_service.infrastructure.config.problems import EXIT_CODE, InvalidSettings
 from asr_service.shared.errors import AsrError
@@ -27,6 +38,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("transcribe")(transcribe.transcribe)
 app.command("stream")(stream.stream)
+app.command("follow")(follow.follow)
 app.command("samples")(artifacts.samples)
 app.add_typer(artifacts.models, name="models")
 app.add_typer(configuration.config, name="config")
@@ -40,9 +52,9 @@ _EXIT_CODES: dict[type[AsrError], int] = {
     files.CannotWrite: EX_CANTCREAT,
     serve.PortBusy: EX_UNAVAILABLE,
     serve.TlsUnusable: EX_CONFIG,
+    live_text.RefusedByServer: EX_PROTOCOL,
+    live_text.ServerUnreachable: EX_UNAVAILABLE,
     stream.NoMicrophone: EX_UNAVAILABLE,
-    stream.RefusedByServer: EX_PROTOCOL,
-    stream.ServerUnreachable: EX_UNAVAILABLE,
     SamplesNotWritable: EX_CANTCREAT,
 }
 """Of the errors that only the command line meets."""

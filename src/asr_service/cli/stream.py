@@ -2,51 +2,24 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from asr_service.bootstrap import open_decoder
 from asr_service.cli.files import check_recordings
-from asr_service.client import (
-    Client,
-    ClientError,
-    Event,
-    Failed,
-    Final,
-    Partial,
-    Reconnecting,
-    Resumed,
-    Started,
-    StreamPolicy,
-)
+from asr_service.cli.live_text import server_address, show
+from asr_service.client import Client, StreamPolicy
 from asr_service.domain.value_objects.audio_metadata import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from asr_service.infrastructure.config.loading import load_settings
 from asr_service.shared.errors import AsrError, InvalidRequest
 
-_STREAM_PATH = "/api/v1/stream"
 _PACKET_MS = 100
 _WAITING_PACKETS = 100  # of the microphone, 10 s; when so many wait for a slow server, the newest is lost
 _PACKET_BYTES = SAMPLE_RATE_HZ * _PACKET_MS // 1_000 * BYTES_PER_SAMPLE
-
-
-class ServerUnreachable(AsrError):
-    """No server takes the stream, or the one that did is gone for good."""
-
-    code = "server_unreachable"
-
-
-class RefusedByServer(AsrError):
-    """The server reported an error."""
-
-    code = "refused_by_server"
 
 
 class NoMicrophone(AsrError):
@@ -78,75 +51,14 @@ def stream(
         raise InvalidRequest("Give either a file or --mic.", field="file")
     if file is not None:
         check_recordings([file])
-    address = _server_address(url)
+    address = server_address(url)
     packets = _microphone() if file is None else _recording(file, paced=not fast)
     asyncio.run(_stream(address, language, packets, StreamPolicy(give_up_after_s)))
 
 
-def _server_address(url: str) -> str:
-    """The address that the client wants; that of the stream itself is understood too."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname or parts.query:
-        raise InvalidRequest(
-            f"{url} is no address of a server.", field="url", hint="For example: http://127.0.0.1:8000"
-        )
-    prefix = parts.path.rstrip("/").removesuffix(_STREAM_PATH)
-    return urlunsplit((parts.scheme, parts.netloc, prefix, "", ""))
-
-
 async def _stream(url: str, language: str, packets: AsyncGenerator[bytes, None], policy: StreamPolicy) -> None:
     async with aclosing(packets), Client(url, policy=policy) as client:
-        try:
-            async with aclosing(client.stream(packets, language=language)) as events:
-                await _show(_once_begun(url, events))
-        except ClientError as error:
-            kind = ServerUnreachable if error.code == ServerUnreachable.code else RefusedByServer
-            raise kind(str(error), hint=error.hint) from error
-
-
-async def _once_begun(url: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    """The same events; a server that is not there from the start is not waited for."""
-    begun = False
-    async for event in events:
-        if isinstance(event, Reconnecting) and not begun:
-            raise ServerUnreachable(
-                f"{url} does not take the stream: {event.reason}",
-                hint="Is it running, and has it room? Start it with: asr-service serve",
-            )
-        begun = True
-        yield event
-
-
-async def _show(events: AsyncIterator[Event]) -> None:
-    console = Console(highlight=False)
-    failures: list[str] = []
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        async for event in events:
-            match event:
-                case Partial():
-                    text = Text.assemble((event.stable, "grey50"), (event.volatile, "grey35 italic"))
-                    live.update(text, refresh=True)
-                    if not console.is_terminal:
-                        typer.echo(f"… {event.text}")
-                case Final() if event.text:
-                    live.update("", refresh=True)
-                    console.print(Text(event.text), soft_wrap=True)
-                case Failed():
-                    span_s = f"{event.start_ms / 1_000:g}–{event.end_ms / 1_000:g} s"
-                    failures.append(f"No text for {span_s}: {event.message}")
-                case Reconnecting():
-                    _show_notice(live, f"The connection is lost, and tried again: {event.reason}")
-                case Started() | Resumed():
-                    live.update("", refresh=True)
-    if failures:
-        raise RefusedByServer("\n".join(failures))
-
-
-def _show_notice(live: Live, notice: str) -> None:
-    """On a terminal in the place of the partial; else on standard error, since standard output is for the text."""
-    live.update(Text(notice, "yellow"), refresh=True)
-    if not live.console.is_terminal:
-        typer.echo(notice, err=True)
+        await show(url, client.stream(packets, language=language))
 
 
 async def _recording(path: Path, *, paced: bool) -> AsyncGenerator[bytes, None]:

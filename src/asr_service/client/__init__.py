@@ -1,4 +1,4 @@
-"""The client of the native interfaces: live streams that survive the loss of their connection, and files.
+"""The client of the native interfaces: live streams and followers that survive the loss of their connection, and files.
 
 It knows nothing of the server's code; it needs ``websockets`` and ``httpx``.
 """
@@ -17,11 +17,13 @@ from asr_service.client.events import (
     Event,
     Failed,
     Final,
+    FollowedEvent,
     GoingAway,
     Partial,
     Reconnecting,
     Resumed,
     Safe,
+    Session,
     SpeechEnded,
     SpeechStarted,
     Started,
@@ -38,6 +40,7 @@ __all__ = [
     "Event",
     "Failed",
     "Final",
+    "FollowedEvent",
     "GoingAway",
     "Partial",
     "Reconnecting",
@@ -46,6 +49,7 @@ __all__ = [
     "Resumed",
     "Safe",
     "ServerUnreachable",
+    "Session",
     "SessionLost",
     "SpeechEnded",
     "SpeechStarted",

@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
 
-from asr_service.client.errors import RequestRefused, ServerUnreachable
-from asr_service.client.events import Event
+from asr_service.client.errors import ServerUnreachable
+from asr_service.client.events import Event, FollowedEvent, Session, read_session
+from asr_service.client.following import Following
+from asr_service.client.refusals import refusal_of
 from asr_service.client.streaming import AudioFormat, Stream, StreamPolicy
 
 _STREAM_PATH = "/api/v1/stream"
@@ -31,7 +33,7 @@ class Client:
     Args:
         url: The server's address, ``http`` or ``https``.
         api_key: Sent as a bearer token.
-        policy: What streams do when their connection is lost.
+        policy: What streams and followers do when their connection is lost.
         timeout_s: For the answer to a file, counted from the end of the upload.
     """
 
@@ -79,6 +81,38 @@ class Client:
         """The events of a new stream, as ``open_stream(…).events()``."""
         return self.open_stream(audio, audio_format, **options).events()
 
+    def follow(self, session_id: str) -> AsyncGenerator[FollowedEvent, None]:
+        """What is said in a session that is somebody else's, wherever it is: from its first final on, until it is over.
+
+        When the connection is lost it is made again, which ``Reconnecting`` and then ``Session`` tell; each outcome of an
+        utterance is told once.
+
+        Raises:
+            RequestRefused: There is no such session, or who asks may not follow it; if there was no room for as long as
+                was to be tried, with ``retry_after_s``. A session is known a moment after its ``Started``.
+            ServerUnreachable: No server answered for as long as was to be tried.
+            StreamFailed: Something failed that a new connection would not mend.
+        """
+        return Following(self._http, session_id, self._policy.give_up_after_s).events()
+
+    async def cancel(self, session_id: str) -> Session:
+        """Ends a live session for good, on whichever server it is; its finals stay.
+
+        Returns:
+            What is known of it now; its status will be ``closed`` soon.
+
+        Raises:
+            RequestRefused: There is no such session, it is not live, or its server cannot be reached from this one.
+            ServerUnreachable: The server does not answer.
+        """
+        try:
+            answer = await self._http.post(f"/api/v1/sessions/{quote(session_id, safe='')}/cancel")
+        except httpx.TransportError as error:
+            raise ServerUnreachable(f"The server does not answer: {error}.", code="server_unreachable") from error
+        if answer.is_error:
+            raise refusal_of(answer)
+        return read_session(answer.json())
+
     async def transcribe(
         self, recording: Path, progress: Progress = lambda _sent, _whole: None, **options: Any
     ) -> dict[str, Any]:
@@ -104,19 +138,9 @@ class Client:
             except httpx.TransportError as error:
                 raise ServerUnreachable(f"The server does not answer: {error}.", code="server_unreachable") from error
         if answer.is_error:
-            raise _refusal(answer)
+            raise refusal_of(answer)
         transcript: dict[str, Any] = answer.json()
         return transcript
-
-
-def _refusal(answer: httpx.Response) -> RequestRefused:
-    try:
-        error = answer.json()["error"]
-        message, code = str(error["message"]), str(error["code"] or error["type"])
-    except (ValueError, KeyError, TypeError):
-        message, code = f"The server answered with status {answer.status_code}.", "refused"
-    retry_after = answer.headers.get("Retry-After")
-    return RequestRefused(message, code=code, retry_after_s=float(retry_after) if retry_after else None)
 
 
 async def _asynchronous(packets: Iterable[bytes]) -> AsyncGenerator[bytes, None]:

@@ -1,10 +1,11 @@
-"""What a stream tells: the messages of the native protocol as values, and ``Reconnecting``.
+"""What streams and followers are told: the messages of the native protocol as values, ``Session`` and ``Reconnecting``.
 
 Times are milliseconds from the start of the audio.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, TypeAlias
 
 
@@ -56,6 +57,34 @@ class Reconnecting:
     """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is known of a session; a follower is told it at first, after each loss, and when the status has changed.
+
+    Attributes:
+        language: As asked for; ``None`` means detection.
+        status: ``opening``, ``listening``, ``draining``, ``closed``, or ``interrupted``: its server is gone.
+        resumable_until: One that was broken off can be resumed until then; ``None``: it cannot.
+    """
+
+    session_id: str
+    name: str | None
+    language: str | None
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    resumable_until: datetime | None
+    received_ms: int
+    decoded_ms: int
+    final_ms: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be said."""
+        return self.status in ("closed", "interrupted") and self.resumable_until is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +174,8 @@ Event: TypeAlias = (
     Started | Resumed | Reconnecting | Safe | GoingAway | SpeechStarted | Partial | SpeechEnded | Final | Failed | Ended
 )
 
+FollowedEvent: TypeAlias = Session | Reconnecting | SpeechStarted | Partial | SpeechEnded | Final | Failed
+
 _KINDS: dict[str, type[Event]] = {
     "started": Started,
     "resumed": Resumed,
@@ -171,3 +202,24 @@ def read_event(message: Mapping[str, Any]) -> Event | None:
     if kind is Final:
         values["words"] = [Word(**word) for word in message["words"]]
     return kind(**values)
+
+
+def read_followed_event(
+    name: str, message: Mapping[str, Any]
+) -> Session | SpeechStarted | Partial | SpeechEnded | Final | Failed | None:
+    """The event that a follower is told under a name; ``None`` if it is of a kind that a newer server has."""
+    if name == "session":
+        return read_session(message)
+    event = read_event({**message, "type": name})
+    return event if isinstance(event, SpeechStarted | Partial | SpeechEnded | Final | Failed) else None
+
+
+def read_session(message: Mapping[str, Any]) -> Session:
+    """The session as a route tells it."""
+    values = {field.name: message[field.name] for field in fields(Session) if field.name != "session_id"}
+    moments = {
+        name: datetime.fromisoformat(values[name])
+        for name in ("started_at", "ended_at", "resumable_until")
+        if values[name] is not None
+    }
+    return Session(session_id=message["id"], **values | moments)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     Casing,
+    Chunking,
     EndpointingPolicy,
     Numbers,
     PartialPolicy,
@@ -111,19 +112,36 @@ class OptionsDto(_Strict):
     word_times: bool | None = None
     casing: Casing | None = None
     mask: bool | None = Field(default=None, description="whether listed words are masked; null: as the server is set")
+    chunk_size: list[int] | None = Field(
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="of a streaming Paraformer: frames of 60 ms before, in (5–50) and after a chunk; null: the server's",
+    )
+    encoder_chunk_look_back: int | None = Field(
+        default=None, ge=0, le=10, description="of a streaming Paraformer, in chunks; null: the server's"
+    )
+    decoder_chunk_look_back: int | None = Field(
+        default=None, ge=0, le=10, description="of a streaming Paraformer, in chunks; null: the server's"
+    )
 
     def to_options(self, current: RecognitionOptions, capabilities: RecognizerCapabilities) -> RecognitionOptions:
         """The options that result.
 
         Raises:
             UnsupportedLanguage: The recognizer does not know the language.
+            SettingNotAllowed: The chunks are too short or too long.
         """
         changes = self.model_dump(include=_PLAIN_OPTIONS, exclude_unset=True, exclude_none=True)
         if "hotwords" in changes:
             changes["hotwords"] = tuple(changes["hotwords"])
         if "language" in self.model_fields_set:
             changes["language"] = supported_language(self.language, capabilities)
-        return replace(current, **changes)
+        return replace(current, chunking=self._chunking().or_else(current.chunking), **changes)
+
+    def _chunking(self) -> Chunking:
+        size = None if self.chunk_size is None else (self.chunk_size[0], self.chunk_size[1], self.chunk_size[2])
+        return Chunking(size, self.encoder_chunk_look_back, self.decoder_chunk_look_back)
 
 
 class SessionConfigDto(OptionsDto):

@@ -20,6 +20,7 @@ class WishOutcome(StrEnum):
 def wish_outcomes(options: RecognitionOptions, capabilities: RecognizerCapabilities) -> dict[str, WishOutcome]:
     """What becomes of each option that asks for something, by name; the others ask for what everybody gets."""
     text = capabilities.text
+    chunking = options.chunking
     wishes = {
         "hotwords": (bool(options.hotwords), capabilities.hotwords),
         "prompt": (bool(options.prompt), capabilities.prompt),
@@ -27,6 +28,9 @@ def wish_outcomes(options: RecognitionOptions, capabilities: RecognizerCapabilit
         "script": (options.script is Script.TRADITIONAL, text.scripts),
         "casing": (options.casing is not Casing.AS_RECOGNIZED, text.casing),
         "mask": (options.mask is not None, text.masking if options.mask else text.unmasking),
+        "chunk_size": (chunking.size is not None, capabilities.chunking),
+        "encoder_chunk_look_back": (chunking.encoder_look_back is not None, capabilities.chunking),
+        "decoder_chunk_look_back": (chunking.decoder_look_back is not None, capabilities.chunking),
     }
     outcomes = {
         wish: WishOutcome.APPLIED if can else WishOutcome.UNSUPPORTED

@@ -99,6 +99,7 @@ class RecognizerCapabilities:
         streaming: Whether it goes on where it was with an utterance that has grown, so that a partial costs what is new in it;
             its worker is then asked again, if it is idle.
         partials: Whether it recognizes partials; sessions do not ask it for any if not.
+        chunking: Whether a client may choose how it goes through the audio.
     """
 
     engine: str
@@ -115,6 +116,7 @@ class RecognizerCapabilities:
     text: TextFeatures = NO_TEXT_FEATURES
     streaming: bool = False
     partials: bool = True
+    chunking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,45 @@ class Task(StrEnum):
     TRANSLATE = "translate"  # text in English
 
 
+_FRAMES = (5, 50)  # of a chunk: no partial is asked for more often than each 300 ms; after 3 s it is no stream any more
+_MAX_LOOK_BACK = 10  # chunks; each one is kept in every layer, for every utterance that is being spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How a streaming model of FunASR's is to go through the audio; ``None`` leaves it to the engine's settings.
+
+    Attributes:
+        size: Frames of 60 ms before, in and after a chunk. What lies around is heard with each chunk, so it costs as
+            much as the chunk; neither part may be longer than that.
+        encoder_look_back: Chunks that the encoder's attention reaches back.
+        decoder_look_back: The same of the decoder's.
+    """
+
+    size: tuple[int, int, int] | None = None
+    encoder_look_back: int | None = None
+    decoder_look_back: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            before, frames, after = self.size
+            _within("chunk_size", frames, *_FRAMES)
+            _within("chunk_size", before, 0, frames)
+            _within("chunk_size", after, 0, frames)
+        if self.encoder_look_back is not None:
+            _within("encoder_chunk_look_back", self.encoder_look_back, 0, _MAX_LOOK_BACK)
+        if self.decoder_look_back is not None:
+            _within("decoder_chunk_look_back", self.decoder_look_back, 0, _MAX_LOOK_BACK)
+
+    def or_else(self, other: "Chunking") -> "Chunking":
+        """The same, and what it leaves open as in the other one."""
+        return Chunking(
+            other.size if self.size is None else self.size,
+            other.encoder_look_back if self.encoder_look_back is None else self.encoder_look_back,
+            other.decoder_look_back if self.decoder_look_back is None else self.decoder_look_back,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """What is asked of the recognizer.
@@ -135,6 +174,7 @@ class RecognitionOptions:
         casing: Where capital letters are to stand.
         mask: Whether listed words are to be masked; ``None`` leaves it to the server, and so does ``False`` where clients
             may not choose.
+        chunking: How a streaming model is to go through the audio.
     """
 
     language: str | None = None
@@ -149,6 +189,7 @@ class RecognitionOptions:
     likely_languages: tuple[str, ...] = ()
     casing: Casing = Casing.AS_RECOGNIZED
     mask: bool | None = None
+    chunking: Chunking = Chunking()
 
 
 @dataclass(frozen=True, slots=True)

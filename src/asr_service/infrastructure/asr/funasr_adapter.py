@@ -157,4 +157,5 @@ def funasr_capabilities(
         punctuation=traits.punctuated or restores_punctuation,
         casing=traits.cased,
         streaming=traits.streaming,
+        chunking=traits.streaming,
     )

@@ -34,11 +34,12 @@ class TwoPassRecognizer:
     def capabilities(self) -> RecognizerCapabilities:
         """Those of the finals' recognizer: a client relies on finals, and no partial is refused for its language.
 
-        Whether there are partials depends on the other one.
+        Whether there are partials depends on the other one; how it goes through the audio, if it streams, may be chosen.
 
         Hotwords and prompts are passed on with partials, where they have what effect the other recognizer gives them.
         """
-        return replace(self._finals.capabilities, partials=self._partials.capabilities.partials)
+        finals, partials = self._finals.capabilities, self._partials.capabilities
+        return replace(finals, partials=partials.partials, chunking=finals.chunking or partials.chunking)
 
     async def recognize(self, request: RecognitionRequest) -> Hypothesis:
         """See ``Recognizer``."""

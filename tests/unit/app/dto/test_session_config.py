@@ -13,6 +13,7 @@ from asr_service.app.dto.session_config import (
     supported_language,
 )
 from asr_service.domain.value_objects.asr_config import (
+    Chunking,
     EndpointingPolicy,
     Numbers,
     PartialPolicy,
@@ -50,13 +51,23 @@ def test_wishes_are_fulfilled() -> None:
         script="traditional",
         numbers="spoken",
         word_times=False,
+        chunk_size=[5, 10, 5],
+        decoder_chunk_look_back=0,
         endpointing={"threshold": 0.6, "sentence_silence_ms": 300, "on_demand": True},
         partials={"enabled": False, "max_interval_ms": 4_000},
     )
     assert config == SessionConfig(
         name="demo",
         stored=False,
-        options=RecognitionOptions("en", "p", ("a", "b"), Script.TRADITIONAL, word_times=False, numbers=Numbers.SPOKEN),
+        options=RecognitionOptions(
+            "en",
+            "p",
+            ("a", "b"),
+            Script.TRADITIONAL,
+            word_times=False,
+            numbers=Numbers.SPOKEN,
+            chunking=Chunking((5, 10, 5), decoder_look_back=0),
+        ),
         endpointing=EndpointingPolicy(threshold=0.6, silence_ms=700, sentence_silence_ms=300, on_demand=True),
         partials=PartialPolicy(enabled=False, interval_ms=900, max_interval_ms=4_000),
     )
@@ -90,7 +101,8 @@ def test_null_asks_for_detection_and_leaves_everything_else() -> None:
 
 
 def test_options_that_are_left_out_stay_as_they_were() -> None:
-    current = RecognitionOptions(language="en", prompt="p", hotwords=("a",), word_times=False)
+    chunking = Chunking((0, 8, 4))
+    current = RecognitionOptions(language="en", prompt="p", hotwords=("a",), word_times=False, chunking=chunking)
     assert OptionsDto().to_options(current, CAPABILITIES) == current
     assert OptionsDto(hotwords=[]).to_options(current, CAPABILITIES).hotwords == ()
 
@@ -114,6 +126,9 @@ def test_audio_has_a_format() -> None:
         ({"audio": {"sample_rate": 7_999}}, "audio.sample_rate", "greater than or equal to 8000"),
         ({"audio": {"channels": 0}}, "audio.channels", "greater than or equal to 1"),
         ({"audio": {"encoding": "opus", "channels": 3}}, "audio", "Opus has at most 2 channels"),
+        ({"chunk_size": [5, 10]}, "chunk_size", "at least 3 items"),
+        ({"chunk_size": [5, 4, 5]}, "chunk_size", "chunk_size is 4; allowed is 5–50"),
+        ({"encoder_chunk_look_back": 11}, "encoder_chunk_look_back", "less than or equal to 10"),
         ({"audio": []}, "audio", "Input should be an object"),
         ({"endpointing": {"threshold": 0.1}}, "endpointing.threshold", "greater than or equal to 0.15"),
         ({"partials": {"interval_ms": 99}}, "partials.interval_ms", "greater than or equal to 100"),
@@ -133,7 +148,7 @@ def test_a_wish_that_cannot_be_is_named(wishes: dict[str, Any], field: str, part
     [
         (
             {"partial": {}},
-            "Allowed fields: language, prompt, hotwords, script, numbers, word_times, casing, mask, name, model, store, ",
+            "Allowed fields: language, prompt, hotwords, script, numbers, word_times, casing, mask, chunk_size, ",
         ),
         ({"partials": {"interval": 1}}, "Allowed fields: enabled, interval_ms, max_interval_ms."),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from asr_service.app.dto.wish_outcomes import WishOutcome, wish_outcomes
 from asr_service.domain.ports.recognizer import NO_TEXT_FEATURES, RecognizerCapabilities, TextFeatures
-from asr_service.domain.value_objects.asr_config import Casing, Numbers, RecognitionOptions
+from asr_service.domain.value_objects.asr_config import Casing, Chunking, Numbers, RecognitionOptions
 from asr_service.domain.value_objects.language import Script
 from tests.fixtures.dialogues import CAPABILITIES
 
@@ -14,6 +14,7 @@ NOTHING = replace(CAPABILITIES, word_times=False, hotwords=False, text=NO_TEXT_F
 ALL = replace(
     CAPABILITIES,
     prompt=True,
+    chunking=True,
     text=TextFeatures(
         scripts=True,
         written_numbers=frozenset({"en", "zh"}),
@@ -30,6 +31,7 @@ WISHES = RecognitionOptions(
     casing=Casing.SENTENCE,
     numbers=Numbers.WRITTEN,
     mask=True,
+    chunking=Chunking((5, 10, 5), 4, 0),
 )
 
 
@@ -39,6 +41,7 @@ def test_who_asks_for_nothing_special_is_told_nothing() -> None:
 
 def test_every_wish_has_an_outcome() -> None:
     names = {"hotwords", "prompt", "word_times", "script", "casing", "mask", "numbers"}
+    names |= {"chunk_size", "encoder_chunk_look_back", "decoder_chunk_look_back"}
     assert wish_outcomes(WISHES, NOTHING) == dict.fromkeys(names, WishOutcome.UNSUPPORTED)
     assert wish_outcomes(WISHES, ALL) == dict.fromkeys(names, WishOutcome.APPLIED) | {"numbers": WishOutcome.EMULATED}
 

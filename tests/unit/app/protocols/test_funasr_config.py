@@ -12,6 +12,7 @@ from asr_service.app.api.v1.websocket.protocols.funasr_config import parse_hotwo
 from asr_service.domain.ports.recognizer import TextFeatures
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
+    Chunking,
     Numbers,
     PartialPolicy,
     RecognitionOptions,
@@ -87,6 +88,61 @@ def test_a_rate_that_is_none_leaves_the_default(audio_fs: object) -> None:
 )
 def test_the_chunk_size_sets_the_interval_of_partials_or_nothing(chunk_size: object, interval_ms: int) -> None:
     assert _start({"chunk_size": chunk_size}).config.partials == PartialPolicy(interval_ms=interval_ms)
+
+
+STREAMING = replace(CAPABILITIES, chunking=True)
+
+
+def _chunking(message: dict[str, Any], *, refused: int = 0) -> Chunking:
+    """How the model goes through the audio after such a frame, of which so much is refused."""
+    defaults = SessionConfig(options=RecognitionOptions(chunking=Chunking((0, 10, 5), 4, 1)))
+    codec = FunAsrCodec(STREAMING, defaults)
+    refusals = codec.decode(json.dumps(message))
+    assert len(refusals) == refused
+    for refusal in refusals:
+        assert isinstance(refusal, Refuse)
+        assert isinstance(refusal.error, UnsupportedOption)
+        assert codec.encode_error(refusal.error, fatal=False) == []  # as of hotwords, only the log is told
+    start, _ = codec.decode(b"\0\0")
+    assert isinstance(start, StartSession)
+    return start.config.options.chunking
+
+
+@pytest.mark.parametrize(
+    ("message", "chunking"),
+    [
+        ({"chunk_size": [5, 10, 5]}, Chunking((5, 10, 5), 4, 1)),
+        ({"chunk_size": "8,8.0,4"}, Chunking((8, 8, 4), 4, 1)),
+        ({"encoder_chunk_look_back": 0, "decoder_chunk_look_back": "2"}, Chunking((0, 10, 5), 0, 2)),
+        ({"chunk_size": [5, 10]}, Chunking((0, 10, 5), 4, 1)),
+        ({"chunk_size": [5, 10, 5, 5]}, Chunking((0, 10, 5), 4, 1)),
+        ({"chunk_size": [5, "many", 5]}, Chunking((0, 10, 5), 4, 1)),
+        ({"chunk_size": 10, "encoder_chunk_look_back": [4]}, Chunking((0, 10, 5), 4, 1)),
+    ],
+)
+def test_a_streaming_model_takes_the_chunks_of_the_client(message: dict[str, Any], chunking: Chunking) -> None:
+    assert _chunking(message) == chunking
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"chunk_size": [5, 4, 5]},
+        {"chunk_size": [0, 51, 0]},
+        {"chunk_size": [11, 10, 5]},
+        {"chunk_size": [5, 10, -1]},
+        {"encoder_chunk_look_back": -1},
+        {"decoder_chunk_look_back": 1e300},
+    ],
+)
+def test_chunks_that_are_not_allowed_leave_the_servers(message: dict[str, Any]) -> None:
+    assert _chunking(message, refused=1) == Chunking((0, 10, 5), 4, 1)
+
+
+def test_of_a_model_without_chunks_none_are_asked() -> None:
+    message = {"chunk_size": [5, 1, 5], "encoder_chunk_look_back": 99, "decoder_chunk_look_back": 0}
+    assert FunAsrCodec(CAPABILITIES, DEFAULTS).decode(json.dumps(message)) == []
+    assert _start(message).config.options.chunking == Chunking()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 import dataclasses
+from typing import Any
 
 import pytest
 
 from asr_service.domain.value_objects.asr_config import (
+    Chunking,
     EndpointingPolicy,
     Numbers,
     PartialPolicy,
     RecognitionOptions,
     SessionConfig,
+    SettingNotAllowed,
 )
 from asr_service.domain.value_objects.language import Script
 from asr_service.shared.errors import InvalidRequest
@@ -101,3 +104,33 @@ def test_a_configuration_cannot_be_changed() -> None:
     config = SessionConfig()
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", [(0, 5, 0), (5, 5, 5), (0, 50, 50)])
+def test_chunks_have_limits(size: tuple[int, int, int]) -> None:
+    assert Chunking(size, 0, 10).size == size
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"size": (0, 4, 0)}, "chunk_size"),
+        ({"size": (0, 51, 0)}, "chunk_size"),
+        ({"size": (-1, 10, 0)}, "chunk_size"),
+        ({"size": (11, 10, 0)}, "chunk_size"),
+        ({"size": (0, 10, 11)}, "chunk_size"),
+        ({"encoder_look_back": 11}, "encoder_chunk_look_back"),
+        ({"decoder_look_back": -1}, "decoder_chunk_look_back"),
+    ],
+)
+def test_chunks_beyond_them_are_refused(wanted: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingNotAllowed) as refused:
+        Chunking(**wanted)
+    assert refused.value.field == field
+
+
+def test_what_is_left_open_is_as_in_another() -> None:
+    other = Chunking((0, 10, 5), 4, 1)
+    assert Chunking().or_else(other) == other
+    assert Chunking((5, 8, 5)).or_else(other) == Chunking((5, 8, 5), 4, 1)
+    assert Chunking(None, 0, 0).or_else(other) == Chunking((0, 10, 5), 0, 0)

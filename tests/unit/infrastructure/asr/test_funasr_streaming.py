@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from asr_service.domain.ports.recognizer import RecognitionKind, RecognitionRequest
+from asr_service.domain.value_objects.asr_config import Chunking
 from asr_service.infrastructure.asr.funasr.hearing import Utterance
 from asr_service.infrastructure.asr.funasr.streaming import ChunkPlan, StreamingHearing, StreamingParaformer
 from asr_service.infrastructure.asr.stream_cache import StreamCache
@@ -97,6 +98,23 @@ def test_what_was_asked_otherwise_has_a_stream_of_its_own() -> None:
     options = replace(first.request.options, language="zh")
     stage.hearing.hear([Utterance(replace(first.request, options=options), first.samples)])
     assert stage.network.heard_samples == [CHUNK, CHUNK]
+
+
+def test_each_stream_goes_through_the_audio_as_its_client_wants() -> None:
+    stage = Stage()
+    halves, whole = [utterance(audio(1, 2), PARTIAL, session) for session in ("ses_1", "ses_2")]
+    options = replace(halves.request.options, chunking=Chunking((5, 5, 5)))
+    wanted = Utterance(replace(halves.request, options=options), halves.samples)
+    assert [heard.text for heard in stage.hearing.hear([wanted, whole])] == ["一一二二", "一二"]
+    assert [heard.text for heard in stage.hearing.hear([wanted, whole])] == ["一一二二", "一二"]
+    assert stage.network.heard_samples == [2 * CHUNK] * 2, "none is heard twice"
+
+
+def test_what_a_client_leaves_open_is_the_servers() -> None:
+    plan = ChunkPlan(5, 8, 3, encoder_look_back=2, decoder_look_back=0)
+    assert plan.changed_by(Chunking()) == plan
+    assert plan.changed_by(Chunking((1, 6, 2))) == ChunkPlan(1, 6, 2, 2, 0)
+    assert plan.changed_by(Chunking(encoder_look_back=0, decoder_look_back=3)) == ChunkPlan(5, 8, 3, 0, 3)
 
 
 def test_it_says_what_it_can_do() -> None:

@@ -99,3 +99,11 @@ def test_whether_there_are_partials_depends_on_who_makes_them() -> None:
     mute = FakeRecognizer(capabilities=replace(LARGE, partials=False))
     assert TwoPassRecognizer(partials=FakeRecognizer(), finals=mute).capabilities == LARGE
     assert TwoPassRecognizer(partials=mute, finals=FakeRecognizer()).capabilities.partials is False
+
+
+def test_chunks_can_be_chosen_where_either_of_them_has_chunks() -> None:
+    streaming = FakeRecognizer(capabilities=replace(TINY, chunking=True))
+    large = FakeRecognizer(capabilities=LARGE)
+    assert TwoPassRecognizer(partials=streaming, finals=large).capabilities.chunking
+    assert TwoPassRecognizer(partials=large, finals=streaming).capabilities.chunking
+    assert not TwoPassRecognizer(partials=large, finals=large).capabilities.chunking

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_service.domain.value_objects.asr_config import Chunking
 from asr_service.infrastructure.asr.funasr.hearing import Heard, Traits, Utterance
 from asr_service.infrastructure.asr.funasr.loading import LoadedModel
 from asr_service.infrastructure.asr.funasr.spelling import spell
@@ -40,6 +41,18 @@ class ChunkPlan:
     def chunk_samples(self) -> int:
         """New audio of each chunk."""
         return self.frames * SAMPLES_PER_FRAME
+
+    def changed_by(self, wanted: Chunking) -> "ChunkPlan":
+        """What a client wants where it wants something, for a stream of its own."""
+        before, frames, after = wanted.size or (self.frames_before, self.frames, self.frames_after)
+        encoder, decoder = wanted.encoder_look_back, wanted.decoder_look_back
+        return ChunkPlan(
+            before,
+            frames,
+            after,
+            self.encoder_look_back if encoder is None else encoder,
+            self.decoder_look_back if decoder is None else decoder,
+        )
 
     def choices(self) -> dict[str, object]:
         """The same as FunASR calls it."""
@@ -98,15 +111,24 @@ class StreamingParaformer:
         """The model's vocabulary."""
         return self._model.tokens
 
-    def advance(self, fed: FedStream[ParaformerStream], samples: NDArray[np.float32], *, to_the_end: bool) -> None:
+    def advance(
+        self,
+        fed: FedStream[ParaformerStream],
+        samples: NDArray[np.float32],
+        chunking: Chunking,
+        *,
+        to_the_end: bool,
+    ) -> None:
         """Feeds what the stream has not heard; after an exception the stream is of no further use.
 
         Args:
             fed: The stream of this utterance.
             samples: The whole utterance so far, full scale at 1.
+            chunking: What the client wants; the same for the whole of the stream.
             to_the_end: Whether that is all of it: the last, incomplete chunk is heard too then, and the stream is at its end.
         """
-        chunk_samples = self._plan.chunk_samples
+        plan = self._plan.changed_by(chunking)
+        chunk_samples = plan.chunk_samples
         ready = len(samples) if to_the_end else len(samples) // chunk_samples * chunk_samples
         if ready == fed.fed_samples and not to_the_end:
             return
@@ -115,7 +137,7 @@ class StreamingParaformer:
             cache=fed.stream.state,
             is_final=to_the_end,
             tokenizer=_TokenTap(self._model.settings["tokenizer"], fed.stream.tokens),
-            **self._plan.choices(),
+            **plan.choices(),
         )
         fed.fed_samples = ready
 
@@ -148,7 +170,9 @@ class StreamingHearing:
 
     def _hear(self, utterance: Utterance) -> Heard:
         fed = self._streams.take(utterance.request) or FedStream(ParaformerStream())
-        self._paraformer.advance(fed, utterance.samples, to_the_end=utterance.is_final)
+        self._paraformer.advance(
+            fed, utterance.samples, utterance.request.options.chunking, to_the_end=utterance.is_final
+        )
         if not utterance.is_final:
             self._streams.put(utterance.request, fed, fed.stream.size_bytes)
         return Heard(self._spell(fed.stream.tokens))

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage, read_json
+from asr_service.app.api.v1.websocket.protocols.codec import MalformedMessage, UnsupportedOption, read_json
 from asr_service.app.dto.session_config import supported_language, usable_hotwords
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
     RECORDING_ENDPOINTING,
+    Chunking,
     Numbers,
     RecognitionOptions,
     SessionConfig,
+    SettingNotAllowed,
 )
 from asr_service.domain.value_objects.audio_metadata import (
     MAX_SAMPLE_RATE_HZ,
@@ -50,6 +52,9 @@ class FunAsrConfig:
     encoding: AudioEncoding = AudioEncoding.PCM_S16LE
     sample_rate_hz: int = SAMPLE_RATE_HZ
     partial_ms: int | None = None
+    chunk_size: tuple[int, int, int] | None = None
+    encoder_look_back: int | None = None
+    decoder_look_back: int | None = None
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
     numbers: Numbers | None = None
@@ -61,7 +66,7 @@ class FunAsrConfig:
         """With what a frame says, and what of it cannot be fulfilled; unknown keys are other servers' business."""
         changes: dict[str, Any] = {}
         problems: list[InvalidRequest] = []
-        for key, (field, read) in _KEYS.items():
+        for key, field, read in _READINGS:
             if message.get(key) is None:
                 continue  # null is the same as nothing
             try:
@@ -76,6 +81,9 @@ class FunAsrConfig:
             language=self.language or defaults.language,
             hotwords=defaults.hotwords if self.hotwords is None else self.hotwords,
             numbers=self._numbers(defaults.numbers),
+            chunking=Chunking(self.chunk_size, self.encoder_look_back, self.decoder_look_back).or_else(
+                defaults.chunking
+            ),
         )
 
     def _numbers(self, default: Numbers) -> Numbers:
@@ -174,14 +182,52 @@ def _sample_rate(value: object) -> int:
 
 def _partial_ms(value: object) -> int | None:
     """The interval of partials that ``[a, b, c]`` asks for: b chunks of 60 ms. Also read as the text ``"5,10,5"``."""
-    parts = value.strip("[] ").split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list) or len(parts) < 2:
+    parts = _parts(value)
+    chunks = _integer(parts[1]) if len(parts) >= 2 else None
+    return None if chunks is None else min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)
+
+
+def _chunk_size(value: object, capabilities: RecognizerCapabilities) -> tuple[int, int, int] | None:
+    """The same for a streaming model; ``None``: it is no list of three numbers, or the model has no chunks to choose."""
+    numbers = [number for part in _parts(value) if (number := _integer(part)) is not None]
+    if len(numbers) != 3 or len(_parts(value)) != 3 or not capabilities.chunking:
         return None
+    size = (numbers[0], numbers[1], numbers[2])
+    _check(lambda: Chunking(size))
+    return size
+
+
+def _encoder_look_back(value: object, capabilities: RecognizerCapabilities) -> int | None:
+    chunks = _integer(value) if capabilities.chunking else None
+    _check(lambda: Chunking(encoder_look_back=chunks))
+    return chunks
+
+
+def _decoder_look_back(value: object, capabilities: RecognizerCapabilities) -> int | None:
+    chunks = _integer(value) if capabilities.chunking else None
+    _check(lambda: Chunking(decoder_look_back=chunks))
+    return chunks
+
+
+def _check(make: Callable[[], Chunking]) -> None:
+    """Has the session go on with the server's chunks if the client's are not allowed: old clients send anything."""
     try:
-        chunks = int(float(parts[1]))
-    except (TypeError, ValueError, OverflowError):
+        make()
+    except SettingNotAllowed as error:
+        raise UnsupportedOption(f"{error}.", field=error.field) from error
+
+
+def _parts(value: object) -> list[object]:
+    parts = value.strip("[] ").split(",") if isinstance(value, str) else value
+    return parts if isinstance(parts, list) else []
+
+
+def _integer(value: object) -> int | None:
+    """A number as clients write it; ``None`` if it is none."""
+    try:
+        return int(float(value)) if isinstance(value, str | int | float) else None
+    except (ValueError, OverflowError):
         return None
-    return min(max(chunks * _CHUNK_MS, _MIN_PARTIAL_MS), _MAX_PARTIAL_MS)
 
 
 def _numbers(value: object, capabilities: RecognizerCapabilities) -> Numbers | None:
@@ -197,15 +243,18 @@ def _numbers(value: object, capabilities: RecognizerCapabilities) -> Numbers | N
     return Numbers.WRITTEN if capabilities.text.written_numbers else Numbers.AS_RECOGNIZED
 
 
-_KEYS: dict[str, tuple[str, Callable[[Any, RecognizerCapabilities], object]]] = {
-    "mode": ("mode", lambda value, _: _mode(value)),
-    "wav_name": ("wav_name", lambda value, _: _name(value)),
-    "wav_format": ("encoding", lambda value, _: _encoding(value)),
-    "audio_fs": ("sample_rate_hz", lambda value, _: _sample_rate(value)),
-    "chunk_size": ("partial_ms", lambda value, _: _partial_ms(value)),
-    "hotwords": ("hotwords", lambda value, _: parse_hotwords(value)),
-    "itn": ("numbers", _numbers),
-    "svs_itn": ("svs_numbers", _numbers),
-    "svs_lang": ("language", lambda value, capabilities: supported_language(str(value), capabilities)),
-}
-"""Which field of the configuration each key of the frame sets, and how its value is read."""
+_READINGS: tuple[tuple[str, str, Callable[[Any, RecognizerCapabilities], object]], ...] = (
+    ("mode", "mode", lambda value, _: _mode(value)),
+    ("wav_name", "wav_name", lambda value, _: _name(value)),
+    ("wav_format", "encoding", lambda value, _: _encoding(value)),
+    ("audio_fs", "sample_rate_hz", lambda value, _: _sample_rate(value)),
+    ("chunk_size", "partial_ms", lambda value, _: _partial_ms(value)),
+    ("chunk_size", "chunk_size", _chunk_size),
+    ("encoder_chunk_look_back", "encoder_look_back", _encoder_look_back),
+    ("decoder_chunk_look_back", "decoder_look_back", _decoder_look_back),
+    ("hotwords", "hotwords", lambda value, _: parse_hotwords(value)),
+    ("itn", "numbers", _numbers),
+    ("svs_itn", "svs_numbers", _numbers),
+    ("svs_lang", "language", lambda value, capabilities: supported_language(str(value), capabilities)),
+)
+"""Keys of the frame, the field of the configuration that each sets, and how its value is read."""

@@ -75,6 +75,7 @@ class RecognizerDirectoryContract:
         assert await directory.list_lineups() == before
 
     async def test_tenants_and_the_canary_get_their_own(self, directory: RecognizerDirectory) -> None:
+        await directory.load("twin")  # nobody waits for a canary
         await directory.reroute(LineupRouting("main", {"acme": "fast"}, canary="twin", canary_share=1.0))
         async with directory.lease(Caller("acme"), None, "ses_1") as leased:
             assert leased.lineup == "fast"

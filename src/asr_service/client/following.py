@@ -124,11 +124,14 @@ class Following:
 
     def _hear(self, told: ServerSentEvent) -> FollowedEvent | None:
         """What is new in it; an ``error`` is the last event, and says why the connection ends."""
-        message = json.loads(told.data)
-        if told.name == "error":
-            self._judge(message)
-            return None
-        event = read_followed_event(told.name, message)
+        try:
+            message = json.loads(told.data)
+            if told.name == "error":
+                self._judge(message)
+                return None
+            event = read_followed_event(told.name, message)
+        except (ValueError, KeyError, TypeError) as error:  # of another service, or of a proxy
+            raise NotAnEventStream(f"An event {told.name[:40]!r} cannot be understood.") from error
         match event:
             case Session():
                 self._loss_told, self._is_over = False, event.is_over

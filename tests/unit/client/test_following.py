@@ -222,6 +222,23 @@ async def test_what_is_no_stream_of_events_is_told(parts: list[bytes | Exception
         await server.followed()
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"data: hello\n\n",
+        frame("session"),
+        frame("final", utterance=0),
+        frame("error", status=500),
+        b"event: final\ndata: 1\n\n",
+    ],
+)
+async def test_an_event_that_nobody_can_understand_is_told(event: bytes) -> None:
+    server = PlayedServer([frame("session", **SESSION), event])
+    with pytest.raises(StreamFailed) as failure:
+        await server.followed()
+    assert failure.value.code == "malformed_message"
+
+
 async def test_kinds_of_a_newer_server_are_left_out() -> None:
     partial = {"utterance": 0, "revision": 1, "start_ms": 0, "end_ms": 9, "text": "Go", "stable": "", "volatile": "Go"}
     server = PlayedServer(

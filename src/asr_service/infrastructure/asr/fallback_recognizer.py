@@ -76,6 +76,7 @@ class FallbackRecognizer:
             translation=first.translation and second.translation,
             punctuation=first.punctuation and second.punctuation,
             casing=first.casing and second.casing,
+            chunking=first.chunking and second.chunking,
         )
 
     async def recognize(self, request: RecognitionRequest) -> Hypothesis:

@@ -132,7 +132,16 @@ async def test_a_partial_that_the_second_fails_on_is_not_asked_again() -> None:
 
 
 def test_an_ability_is_promised_only_if_both_have_it() -> None:
-    abilities = ("word_times", "hotwords", "prompt", "translation", "spoken_numbers", "punctuation", "casing")
+    abilities = (
+        "word_times",
+        "hotwords",
+        "prompt",
+        "translation",
+        "spoken_numbers",
+        "punctuation",
+        "casing",
+        "chunking",
+    )
     able = replace(CAPABILITIES, **dict.fromkeys(abilities, True))  # type: ignore[arg-type]
     for ability in abilities:
         lacking = replace(able, **{ability: False})

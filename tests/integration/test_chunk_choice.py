@@ -60,6 +60,11 @@ async def test_a_client_is_told_what_becomes_of_its_chunks(
 
 async def test_chunks_that_are_not_allowed_are_refused_with_what_is(start_app: StartApp) -> None:
     async with start_app(capabilities=STREAMING) as service:
-        error, *_ = await spoken(service, "/api/v1/stream", {"type": "start", "chunk_size": [5, 4, 5]})
-        assert (error["type"], error["field"], error["fatal"]) == ("error", "chunk_size", True)
+        socket = ScriptedSocket("/api/v1/stream")
+        serving = asyncio.create_task(socket.served_by(service.app))
+        socket.say({"type": "start", "chunk_size": [5, 4, 5]})
+        error = await socket.hear()
+        socket.leave()
+        await serving
+        assert (error["type"], error["code"], error["field"]) == ("error", "malformed_message", "chunk_size")
         assert "5–50" in error["message"]

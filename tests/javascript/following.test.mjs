@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { setImmediate as settled } from "node:timers/promises"; // what can be done now is done
 
 import { AsrClient, EventReader } from "../../frontend/asr-client.js";
 
@@ -134,6 +135,24 @@ test("who is told to stop, or leaves the loop, listens no more", async () => {
   const next = follower.next();
   pausing.abort();
   assert.deepEqual(await next, { value: undefined, done: true });
+});
+
+test("a connection on which not even pings come is made again", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  play([session(), SILENCE], [session(CLOSED)]);
+  const follower = follow();
+  assert.equal((await follower.next()).value.type, "session");
+  const next = follower.next();
+  await settled();
+  context.mock.timers.tick(44_999);
+  await settled();
+  assert.equal(await Promise.race([next, Promise.resolve("waits")]), "waits");
+  context.mock.timers.tick(1);
+  assert.equal((await next).value.type, "reconnecting");
+  const again = follower.next();
+  await settled();
+  context.mock.timers.tick(100);
+  assert.equal((await again).value.status, "closed");
 });
 
 test("lines of events end where the standard says", () => {

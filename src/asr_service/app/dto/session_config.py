@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from asr_service.domain.ports.recognizer import RecognizerCapabilities
 from asr_service.domain.value_objects.asr_config import (
@@ -125,12 +125,17 @@ class OptionsDto(_Strict):
         default=None, ge=0, le=10, description="of a streaming Paraformer, in chunks; null: the server's"
     )
 
+    @field_validator("chunk_size")
+    @classmethod
+    def _chunks_are_allowed(cls, size: list[int] | None) -> list[int] | None:
+        Chunking(_triple(size))
+        return size
+
     def to_options(self, current: RecognitionOptions, capabilities: RecognizerCapabilities) -> RecognitionOptions:
         """The options that result.
 
         Raises:
             UnsupportedLanguage: The recognizer does not know the language.
-            SettingNotAllowed: The chunks are too short or too long.
         """
         changes = self.model_dump(include=_PLAIN_OPTIONS, exclude_unset=True, exclude_none=True)
         if "hotwords" in changes:
@@ -140,8 +145,11 @@ class OptionsDto(_Strict):
         return replace(current, chunking=self._chunking().or_else(current.chunking), **changes)
 
     def _chunking(self) -> Chunking:
-        size = None if self.chunk_size is None else (self.chunk_size[0], self.chunk_size[1], self.chunk_size[2])
-        return Chunking(size, self.encoder_chunk_look_back, self.decoder_chunk_look_back)
+        return Chunking(_triple(self.chunk_size), self.encoder_chunk_look_back, self.decoder_chunk_look_back)
+
+
+def _triple(size: list[int] | None) -> tuple[int, int, int] | None:
+    return None if size is None else (size[0], size[1], size[2])
 
 
 class SessionConfigDto(OptionsDto):

@@ -191,6 +191,8 @@ class Page:
             self._text += chunk.decode()
         frame, _, self._text = self._text.partition("\n\n")
         fields = dict(line.partition(": ")[::2] for line in frame.splitlines() if not line.startswith(":"))
+        if not fields:  # a sign of life, on a machine that is slow
+            return await self.next()
         return {"event": fields["event"], "event_id": fields.get("id"), **json.loads(fields["data"])}
 
     async def until(self, event: str, **fields: Any) -> dict[str, Any]:

@@ -41,8 +41,7 @@ class AudioBuffer:
     def forget_before(self, position: int) -> None:
         """Frees what lies before the position."""
         if position > self._start:
-            # A copy: deleted in place, the rest would keep nearly twice its memory, and most sessions are mostly silent.
-            self._pcm = self._pcm[(position - self._start) * BYTES_PER_SAMPLE :]
+            del self._pcm[: (position - self._start) * BYTES_PER_SAMPLE]
             self._start = position
 
     def forget_all(self) -> None:

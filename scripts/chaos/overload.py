@@ -15,6 +15,7 @@ from tests.fixtures.poller import Poller, polling
 
 OFFERED = 52  # grows, if it is less than twice what is accepted
 TALK_S = 45.0
+SHORT_TALK_S = 12.0  # of those who make room for others
 WARM_SPEAKERS, WARM_S = 4, 15.0  # a server that has recognized nothing yet knows nothing of its capacity
 TOGETHER_S = 10.0  # within which all come
 ALLOWED_RATIO = 1.5  # of the p95 of finals, under overload and with as many as were accepted
@@ -82,25 +83,35 @@ def run(scenario: Scenario) -> Report:
         asyncio.run(_crowd(service, playlists(clips, WARM_SPEAKERS, WARM_S)))
         crowded = asyncio.run(_crowd(service, playlists(clips, OFFERED, TALK_S)))
         full = asyncio.run(_crowd(service, playlists(clips, max(1, len(crowded.accepted)), TALK_S)))
-    under, beside = crowded.report(), full.report()
-    told = [told_s for guest in crowded.guests for told_s in guest.refusals]
-    came_back = [guest for guest in crowded.guests if guest.refusals]
+        leaving = asyncio.run(_crowd(service, playlists(clips, OFFERED, SHORT_TALK_S)))
+    under, beside, changing = crowded.report(), full.report(), leaving.report()
+    told = [told_s for guest in (*crowded.guests, *leaving.guests) for told_s in guest.refusals]
+    came_back = [guest for guest in leaving.guests if guest.refusals]
     report: Report = {
         "overload": under,
         "as_many_as_were_accepted": beside,
+        "while_others_leave": changing,
         "refusals": len(told),
         "retry_after_s": {
             "least": min(told, default=None, key=_seconds),
             "most": max(told, default=None, key=_seconds),
         },
+        "came_back_while_others_left": len(came_back),
         "let_in_when_they_came_back": sum(guest.record is not None for guest in came_back),
-        "told_again": sum(len(guest.refusals) > 1 for guest in came_back),
+        "told_again_before_that": sum(len(guest.refusals) > 1 for guest in came_back),
     }
-    return report | {"defects": _defects(under, beside, told)}
+    defects = _defects(under, beside, told) + _faults(changing)
+    if not any(guest.record is not None for guest in came_back):
+        defects.append("nobody who came back as told was let in, though others had left")
+    return report | {"defects": defects}
 
 
 def _seconds(told_s: float | None) -> float:
     return told_s or 0.0
+
+
+def _faults(crowd: Report) -> list[str]:
+    return [f"{fault}: {crowd[fault]}" for fault in ("lost", "doubled", "failed") if crowd[fault]]
 
 
 async def _crowd(service: ServiceProcess, said: Sequence[Playlist]) -> Crowd:
@@ -117,7 +128,7 @@ async def _crowd(service: ServiceProcess, said: Sequence[Playlist]) -> Crowd:
 
 
 def _defects(under: Report, beside: Report, told: Sequence[float | None]) -> list[str]:
-    defects = [f"{fault}: {under[fault]}" for fault in ("lost", "doubled", "failed") if under[fault]]
+    defects = _faults(under)
     if under["offered"] < 2 * under["accepted"]:
         defects.append(f"{under['offered']} are not twice the {under['accepted']} that were accepted: offer more")
     if None in told:

@@ -13,7 +13,7 @@ from scripts.chaos.live_speakers import figures, playlists, speak, spoken_clips
 from scripts.chaos.scenario import Report, Scenario
 from tests.fixtures.poller import Poller, polling
 
-OFFERED = 52  # grows, if it is less than twice what is accepted
+OFFERED = 60  # grows, if it is less than twice what is accepted
 TALK_S = 45.0
 SHORT_TALK_S = 12.0  # of those who make room for others
 WARM_SPEAKERS, WARM_S = 4, 15.0  # a server that has recognized nothing yet knows nothing of its capacity

@@ -27,6 +27,18 @@ class Watched(DroppingProtocol):
         self.lost.set()
 
 
+class AnnouncedServer(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
 async def give_up_on_slow_clients(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
@@ -55,15 +67,12 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 async def server(lost: asyncio.Event) -> AsyncIterator[uvicorn.Server]:
     """Listens on 127.0.0.1."""
     listener = socket.create_server(("127.0.0.1", 0))
-    made = uvicorn.Server(
+    made = AnnouncedServer(
         uvicorn.Config(give_up_on_slow_clients, ws=Watched, lifespan="off", log_config=None, access_log=False)
     )
     serving = asyncio.create_task(made.serve([listener]))
     async with asyncio.timeout(10):
-        while True:
-            await asyncio.sleep(0.01)
-            if made.started:
-                break
+        await made.listening.wait()
     yield made
     made.should_exit = True
     await serving

@@ -31,7 +31,7 @@ class CrashMiddleware:
 
         try:
             await self._app(scope, receive, send_watched)
-        except Exception:
+        except Exception:  # a fault of ours that nobody has foreseen: the client is told, and the log has it whole
             log.exception("request_crashed", path=scope["path"])
             if answered:
                 raise  # the connection has to break, or half an answer would pass for a whole one
